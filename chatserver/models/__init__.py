@@ -1,0 +1,1 @@
+"""Answer models behind one port: OpenAI-compatible, extractive, scripted."""

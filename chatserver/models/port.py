@@ -1,0 +1,91 @@
+"""What the pipeline needs from a model. A model knows neither sockets nor logs."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
+
+from graph.types import Fact, Record
+from retrieval.types import RankedPassage
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An earlier question of the chat and its answer's text."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What retrieval found. Source `[n]` of an answer is `passages[n - 1]`; after the passages come the records:
+    `[len(passages) + k]` is `records[k - 1]`."""
+
+    passages: tuple[RankedPassage, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    records: tuple[Record, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """`messages` is the rendered prompt (what a language model reads); `question` and `context` are the same as
+    values (what the extractive model reads)."""
+
+    question: str
+    language: str
+    context: Context
+    messages: tuple[Message, ...]
+    history: tuple[Turn, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """Some more of the answer, not empty. `[n]` marks cite source n of the context."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class UsagePart:
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoticePart:
+    """Something that the reader should know beside the text: `{code, message}`, e.g. that no model is configured."""
+
+    code: str
+    message: str
+
+
+ModelPart: TypeAlias = TextPart | UsagePart | NoticePart
+
+
+class ModelError(Exception):
+    """The model could not answer. `code` is stable and fit for users, the message is for logs."""
+
+    def __init__(
+        self, message: str, *, code: str, temporary: bool, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.temporary = temporary
+        self.retry_after_s = retry_after_s
+
+
+@runtime_checkable
+class Model(Protocol):
+    name: str
+
+    def stream(self, request: ModelRequest) -> AsyncIterator[ModelPart]:
+        """The answer, part by part. Raises `ModelError`. Closing the iterator or cancelling the task ends the
+        upstream call too."""
+
+    async def aclose(self) -> None: ...

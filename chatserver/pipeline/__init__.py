@@ -1,0 +1,1 @@
+"""From a question to the entries of its answer: decide, retrieve, prompt, stream."""

@@ -1,0 +1,26 @@
+"""What can go wrong in the graph, beside `retrieval.errors`."""
+
+from collections.abc import Sequence
+
+from retrieval.errors import Permanent
+
+
+class UnknownName(Permanent):
+    """A field or collection that the schema does not have; `nearest` are the closest names that it has."""
+
+    def __init__(self, name: str, nearest: Sequence[str]) -> None:
+        super().__init__(name)
+        self.name = name
+        self.nearest = tuple(nearest)
+
+    def __str__(self) -> str:
+        hint = f"; nearest: {', '.join(self.nearest)}" if self.nearest else ""
+        return f"unknown name {self.name!r}{hint}"
+
+
+class UnknownCollection(UnknownName):
+    code = "unknown_collection"
+
+
+class UnknownField(UnknownName):
+    code = "unknown_field"

@@ -1,0 +1,97 @@
+"""The property graph's values: entities, relations, mentions and typed records. Pure data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from retrieval.types import Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A named thing; `id` is its folded name (NFKD, lower case, word tokens joined by one space)."""
+
+    id: str
+    name: str
+    kind: Literal["title", "phrase", "record"] = "phrase"
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """Entity `entity` stands at [start, end) of passage `passage`'s text."""
+
+    passage: str
+    entity: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One edge in words a person reads, with the passage or record that it came from."""
+
+    subject: str
+    relation: str
+    object: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A typed record: collection `TelemetryEvent`, key `id`, flat fields. Times are ISO 8601 strings."""
+
+    collection: str
+    id: str
+    fields: Mapping[str, Scalar | None]
+
+
+Operator = Literal["=", "!=", "<", "<=", ">", ">=", "contains"]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    field: str
+    operator: Operator
+    value: Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class RecordQuery:
+    """A checked plan: never text of a query language. `sort` is a field, `descending` its direction."""
+
+    collection: str
+    conditions: tuple[Condition, ...] = ()
+    sort: str | None = None
+    descending: bool = True
+    limit: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """What is known of a record collection: field -> its type name (`text`, `number`, `boolean`, `time`), and for
+    text fields of few values (at most 50 distinct) those values."""
+
+    name: str
+    count: int
+    fields: Mapping[str, str]
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    id: str
+    label: str
+    kind: Literal["document", "passage", "entity", "record"]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    source: str
+    target: str
+    relation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subgraph:
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]

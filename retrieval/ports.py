@@ -1,0 +1,76 @@
+"""What retrieval needs from the outside. The contract is written here; `tests/contracts` checks every
+implementation against it.
+
+All methods are coroutines that never block the event loop. They raise `retrieval.errors.RetrievalError`:
+`Temporary` when trying again may help, `Permanent` when it won't. Cancellation is always passed on.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+from retrieval.types import Document, Hit, Metadata, Passage, Vector
+
+Filter = Mapping[str, object]
+"""A metadata filter in Pinecone's form: `{"field": value}`, `{"field": {"$eq"|"$ne"|"$gt"|"$gte"|"$lt"|"$lte":
+value}}`, `{"field": {"$in"|"$nin": [...]}}`, `{"$and"|"$or": [filter, ...]}`. `retrieval.filters.parse` checks it."""
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Text to vectors. Empty text is an `InvalidText` error before any call is made; every returned vector has
+    `dimension` finite floats and is not zero."""
+
+    name: str
+    """Identifies the vector space: two embedders with one name are interchangeable."""
+    dimension: int
+
+    async def embed(self, texts: Sequence[str]) -> list[Vector]: ...
+
+
+@runtime_checkable
+class VectorStore(Protocol):
+    """Vectors of passages. `upsert` replaces by id, is atomic per call and visible to `search` once it returns."""
+
+    async def upsert(
+        self, items: Sequence[tuple[str, Vector, Metadata]], *, namespace: str = ""
+    ) -> None: ...
+
+    async def delete(self, passages: Sequence[str], *, namespace: str = "") -> None:
+        """Unknown ids are not an error."""
+
+    async def search(
+        self, vector: Vector, *, top_k: int, namespace: str = "", filter: Filter | None = None
+    ) -> list[Hit]:
+        """At most `top_k` hits by cosine, best first, ties by id; an empty store gives an empty list."""
+
+
+@runtime_checkable
+class KeywordIndex(Protocol):
+    """Full text. Query text is data: operators of the underlying engine have no meaning in it."""
+
+    async def search(
+        self, text: str, *, top_k: int, namespace: str = "", filter: Filter | None = None
+    ) -> list[Hit]:
+        """At most `top_k` hits by BM25 over title and text, best first; a text without a word gives none."""
+
+
+@runtime_checkable
+class DocumentStore(Protocol):
+    """Documents and their passages, the truth that citations open."""
+
+    async def content_hash(self, document: str, *, namespace: str = "") -> str | None:
+        """The hash stored by the last complete `put`, None when the document is unknown or incomplete."""
+
+    async def put(
+        self, document: Document, passages: Sequence[Passage], content_hash: str, *, namespace: str = ""
+    ) -> None:
+        """Replaces the document, its passages and their full-text entries in one transaction."""
+
+    async def delete(self, document: str, *, namespace: str = "") -> Sequence[str]:
+        """Removes a document; returns the ids of the passages that went (vectors are the caller's to delete)."""
+
+    async def passages(self, ids: Sequence[str], *, namespace: str = "") -> list[Passage]:
+        """In the order asked for; unknown ids are left out."""
+
+    async def count(self, *, namespace: str = "") -> Mapping[str, int]:
+        """`{"documents": n, "passages": n}`."""
