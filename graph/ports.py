@@ -36,9 +36,7 @@ class GraphStore(Protocol):
         Links are followed both ways; an entity mentioned by many passages counts less (weight log(1 + N/df)).
         `why` names the link."""
 
-    async def facts(
-        self, passages: Sequence[str], *, limit: int, namespace: str = ""
-    ) -> list[Fact]:
+    async def facts(self, passages: Sequence[str], *, limit: int, namespace: str = "") -> list[Fact]:
         """Edges between what these passages mention, worth telling a reader."""
 
     async def subgraph(self, centre: str, *, hops: int = 1, limit: int = 50, namespace: str = "") -> Subgraph:

@@ -31,9 +31,7 @@ class Embedder(Protocol):
 class VectorStore(Protocol):
     """Vectors of passages. `upsert` replaces by id, is atomic per call and visible to `search` once it returns."""
 
-    async def upsert(
-        self, items: Sequence[tuple[str, Vector, Metadata]], *, namespace: str = ""
-    ) -> None: ...
+    async def upsert(self, items: Sequence[tuple[str, Vector, Metadata]], *, namespace: str = "") -> None: ...
 
     async def delete(self, passages: Sequence[str], *, namespace: str = "") -> None:
         """Unknown ids are not an error."""
@@ -48,9 +46,7 @@ class VectorStore(Protocol):
 class KeywordIndex(Protocol):
     """Full text. Query text is data: operators of the underlying engine have no meaning in it."""
 
-    async def search(
-        self, text: str, *, top_k: int, namespace: str = "", filter: Filter | None = None
-    ) -> list[Hit]:
+    async def search(self, text: str, *, top_k: int, namespace: str = "", filter: Filter | None = None) -> list[Hit]:
         """At most `top_k` hits by BM25 over title and text, best first; a text without a word gives none."""
 
 

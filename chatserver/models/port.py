@@ -71,9 +71,7 @@ ModelPart: TypeAlias = TextPart | UsagePart | NoticePart
 class ModelError(Exception):
     """The model could not answer. `code` is stable and fit for users, the message is for logs."""
 
-    def __init__(
-        self, message: str, *, code: str, temporary: bool, retry_after_s: float | None = None
-    ) -> None:
+    def __init__(self, message: str, *, code: str, temporary: bool, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.temporary = temporary

@@ -1,0 +1,1 @@
+"""The embedded default: everything in SQLite files of one data directory."""

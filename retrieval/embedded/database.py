@@ -1,0 +1,221 @@
+"""One SQLite file, used from asyncio: a writer thread with group commit and a small pool of reader threads.
+
+Theory of operation
+    Writes are functions of a connection. They queue for one writer thread, which takes all that wait, runs them in
+    one transaction (each in a savepoint of its own, so that a failing one undoes only itself) and commits once: the
+    cost of a commit is shared by everybody who waited for it. A write is acknowledged only after that commit.
+
+    Durability is chosen by write. The file is in WAL mode. A commit with `synchronous=NORMAL` survives the death of
+    the process, not of the machine; one with FULL is on the disk, and with it everything committed before it. A
+    group is committed FULL when any write in it asked for that.
+
+    Several processes may hold the file open: SQLite serialises the transactions, `foreign_commits` tells whether
+    another process has committed.
+"""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, Self, TypeVar
+
+T = TypeVar("T")
+
+_GROUP = 512  # writes in one transaction at most: bounds the time that the file stays locked
+_BUSY_S = 30.0
+
+
+@dataclass(slots=True)
+class _Write:
+    run: Callable[[sqlite3.Connection], Any]
+    durable: bool
+    transaction: bool
+    loop: asyncio.AbstractEventLoop
+    done: "asyncio.Future[Any]"
+    result: Any = None
+    error: BaseException | None = None
+
+
+class Database:
+    """Open it with `await Database.open(path)`, close it with `await db.aclose()`.
+
+    Writes that nobody awaits any more (a cancelled caller) still run. The queue of writes is bounded by the callers:
+    each waits for its own write.
+    """
+
+    def __init__(self, path: Path, readers: int) -> None:
+        self.path = path
+        self._queue: SimpleQueue[_Write | None] = SimpleQueue()
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._readers = ThreadPoolExecutor(readers, thread_name_prefix=f"{path.stem}-read")
+        self._writer = threading.Thread(target=self._write_loop, name=f"{path.stem}-write", daemon=True)
+        self._synchronous = "NORMAL"
+        self._data_version = -1
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: Path, *, readers: int = 2) -> Self:
+        """Creates the file and its directory when they are missing. Raises `sqlite3.Error` when it can't."""
+        db = cls(path, readers)
+        await asyncio.to_thread(db._create)
+        db._writer.start()
+        await db.foreign_commits()
+        return db
+
+    async def read(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        """Runs `run` in a reader thread, on a read-only connection that sees the last commit."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._run_read, run)
+
+    async def write(self, run: Callable[[sqlite3.Connection], T], *, durable: bool = False) -> T:
+        """Runs `run` in a transaction; returns its result once that is committed. An exception of `run` undoes
+        what it did, and only that. Raises `sqlite3.Error` when the commit fails (disk full): then nothing of it is
+        kept."""
+        result: T = await self._submit(run, durable=durable, transaction=True)
+        return result
+
+    async def migrate(self, name: str, statements: Sequence[str]) -> None:
+        """Runs the statements once in the life of the file; `name` tells which ran."""
+
+        def run(connection: sqlite3.Connection) -> None:
+            connection.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY)")
+            done = connection.execute("INSERT OR IGNORE INTO migrations VALUES (?)", (name,))
+            if done.rowcount:
+                for statement in statements:
+                    connection.execute(statement)
+
+        await self.write(run, durable=True)
+
+    async def foreign_commits(self) -> bool:
+        """Whether another process has committed since the last call."""
+
+        def run(connection: sqlite3.Connection) -> bool:
+            before = self._data_version
+            (self._data_version,) = connection.execute("PRAGMA data_version").fetchone()
+            return before != self._data_version
+
+        return bool(await self._submit(run, durable=False, transaction=False))
+
+    async def aclose(self) -> None:
+        """Finishes the writes that are queued. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.put(None)
+        await asyncio.to_thread(self._writer.join)
+        await asyncio.to_thread(self._readers.shutdown)
+        for connection in self._connections:
+            connection.close()
+
+    async def _submit(self, run: Callable[[sqlite3.Connection], Any], *, durable: bool, transaction: bool) -> Any:
+        if self._closed:
+            raise sqlite3.ProgrammingError(f"{self.path.name} is closed")
+        loop = asyncio.get_running_loop()
+        write = _Write(run, durable, transaction, loop, loop.create_future())
+        self._queue.put(write)
+        return await write.done
+
+    def _create(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = self._connect()
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA temp_store=MEMORY")
+        return connection
+
+    def _run_read(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._connect()
+            connection.execute("PRAGMA query_only=ON")
+            self._connections.append(connection)
+        return run(connection)
+
+    def _write_loop(self) -> None:
+        connection = self._connect()
+        try:
+            while (group := self._next_group()) is not None:
+                self._run_group(connection, group)
+        finally:
+            connection.close()
+
+    def _next_group(self) -> list[_Write] | None:
+        first = self._queue.get()
+        if first is None:
+            return None
+        group = [first]
+        while len(group) < _GROUP:
+            try:
+                write = self._queue.get_nowait()
+            except Empty:
+                break
+            if write is None:
+                self._queue.put(None)  # finish this group, then stop
+                break
+            group.append(write)
+        return group
+
+    def _run_group(self, connection: sqlite3.Connection, group: list[_Write]) -> None:
+        for write in group:
+            if not write.transaction:
+                _run(connection, write)
+        in_transaction = [write for write in group if write.transaction]
+        if in_transaction:
+            try:
+                self._commit(connection, in_transaction)
+            except BaseException as error:  # handed to every caller of the group
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                for write in in_transaction:
+                    write.error = write.error or error
+        _resolve_all(group)
+
+    def _commit(self, connection: sqlite3.Connection, group: list[_Write]) -> None:
+        synchronous = "FULL" if any(write.durable for write in group) else "NORMAL"
+        if synchronous != self._synchronous:
+            connection.execute(f"PRAGMA synchronous={synchronous}")
+            self._synchronous = synchronous
+        connection.execute("BEGIN IMMEDIATE")
+        for write in group:
+            connection.execute("SAVEPOINT one")
+            _run(connection, write)
+            if write.error is not None:
+                connection.execute("ROLLBACK TO one")
+            connection.execute("RELEASE one")
+        connection.execute("COMMIT")
+
+
+def _run(connection: sqlite3.Connection, write: _Write) -> None:
+    try:
+        write.result = write.run(connection)
+    except BaseException as error:  # handed to the caller
+        write.error = error
+
+
+def _resolve_all(group: list[_Write]) -> None:
+    """One wake-up of each event loop for the whole group."""
+    loops: dict[asyncio.AbstractEventLoop, list[_Write]] = {}
+    for write in group:
+        loops.setdefault(write.loop, []).append(write)
+    for loop, writes in loops.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_resolve, writes)
+
+
+def _resolve(writes: list[_Write]) -> None:
+    for write in writes:
+        if write.done.done():
+            continue  # the caller was cancelled
+        if write.error is not None:
+            write.done.set_exception(write.error)
+        else:
+            write.done.set_result(write.result)
