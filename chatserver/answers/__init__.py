@@ -1,0 +1,1 @@
+"""The answer as an ordered, durable log of entries: its states, positions, port and adapters."""

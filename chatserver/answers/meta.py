@@ -1,0 +1,50 @@
+"""An answer without its entries: the question and how far the answer is. Pure values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from chatserver.answers.states import AnswerState
+
+
+@dataclass(frozen=True, slots=True)
+class NewAnswer:
+    """A question to be made durable. Times are seconds since the Unix epoch."""
+
+    answer: str
+    epoch: str
+    user: str
+    chat: str
+    ask_id: str
+    text: str
+    asked_at: float
+    namespace: str = ""
+    filter: Mapping[str, Any] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerMeta:
+    """An answer without its entries. `head` is the number of entries; `acknowledged` the last seq shown, or -1."""
+
+    question: NewAnswer
+    state: AnswerState
+    generation: int
+    owner: str | None
+    head: int
+    acknowledged: int
+    stop_requested: bool
+    lease_until: float
+
+    @property
+    def answer(self) -> str:
+        return self.question.answer
+
+    @property
+    def epoch(self) -> str:
+        return self.question.epoch
+
+    @property
+    def delivered(self) -> bool:
+        """Sealed and acknowledged to its end: not sent again unasked."""
+        return self.state.sealed and self.acknowledged >= self.head - 1

@@ -1,0 +1,94 @@
+"""Events of chat.v1: what the server sends. Pure.
+
+Every event is a JSON text frame. `chunk_frame` writes the frame of the hot path by hand: the chunk's JSON comes from
+the log as it stands and is not decoded again.
+"""
+
+from typing import Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict
+
+from chatserver.answers.position import Verdict
+from chatserver.answers.states import AnswerState
+from chatserver.protocol.codes import ErrorCode
+
+SUBPROTOCOL = "chat.v1"
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    def frame(self) -> str:
+        return self.model_dump_json(exclude_none=True)
+
+
+class Welcome(_Event):
+    type: Literal["welcome"] = "welcome"
+    connection: str
+    server: str
+    heartbeat_s: float
+    max_message_bytes: int
+    resumed: bool = False
+
+
+class Accepted(_Event):
+    type: Literal["accepted"] = "accepted"
+    id: str
+    answer: str
+    chat: str
+    epoch: str
+
+
+class End(_Event):
+    type: Literal["end"] = "end"
+    answer: str
+    seq: int
+    state: AnswerState
+
+
+class ResumedAnswer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    answer: str
+    epoch: str
+    head: int
+    state: AnswerState | Literal["gone"]
+    verdict: Verdict
+
+
+class Resumed(_Event):
+    type: Literal["resumed"] = "resumed"
+    chat: str
+    answers: list[ResumedAnswer]
+
+
+class Pong(_Event):
+    type: Literal["pong"] = "pong"
+    id: str | int
+
+
+class Draining(_Event):
+    type: Literal["draining"] = "draining"
+    retry_after_ms: int
+
+
+class Error(_Event):
+    type: Literal["error"] = "error"
+    code: ErrorCode
+    message: str
+    id: str | None = None
+    answer: str | None = None
+    retry_after_ms: int | None = None
+
+
+Event: TypeAlias = Welcome | Accepted | End | Resumed | Pong | Draining | Error
+
+
+def chunk_frame(answer: str, epoch: str, seq: int, chunk: bytes) -> str:
+    """The frame of one entry. `answer` and `epoch` are ours and need no escaping."""
+    return f'{{"type":"chunk","answer":"{answer}","epoch":"{epoch}","seq":{seq},"chunk":{chunk.decode()}}}'
+
+
+def as_replay(frame: str) -> str:
+    """The same frame, marked as told before this connection began to listen."""
+    return frame[:-1] + ',"replay":true}'

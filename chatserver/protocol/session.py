@@ -1,0 +1,197 @@
+"""One connection's conversation as a state machine: frames and outcomes in, effects out. No I/O, no clock.
+
+Theory of operation
+    The shell around it feeds `receive` with frames and carries out the effects in order. Effects that need the log
+    (`Ask`, `Resume`, …) come back as outcomes (`asked`, `resumed`, …), which give further effects. A session is
+    open, then closed; once it has asked for the close it has no more effects, so nothing can be sent after it.
+
+    A session follows each answer at most once. `Follow` begins the delivery at a seq, `ended` closes it: what a
+    client is told of one answer is one contiguous run of entries, then one `end`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from chatserver.answers.meta import AnswerMeta
+from chatserver.answers.position import Cursor, Verdict, resume_point
+from chatserver.answers.states import AnswerState
+from chatserver.protocol import commands, events
+from chatserver.protocol.codes import CloseCode, ErrorCode
+
+MAX_OFFENCES = 20
+"""Frames that are no commands, in one connection, before it is closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    event: events.Event
+
+
+@dataclass(frozen=True, slots=True)
+class Perform:
+    """Carry out a command that needs the log, then report its outcome."""
+
+    command: commands.Ask | commands.Resume | commands.Ack | commands.Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """Deliver the answer's entries from `first` on; those before `live` are replay."""
+
+    answer: str
+    epoch: str
+    first: int
+    live: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unfollow:
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    code: CloseCode
+    reason: str
+
+
+Effect: TypeAlias = Send | Perform | Follow | Unfollow | Close
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    max_message_bytes: int
+    max_question_characters: int
+
+
+class Session:
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._offences = 0
+        self._closed = False
+        self._retry_after_ms: int | None = None
+        self._followed: set[str] = set()
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def receive(self, frame: str | bytes) -> list[Effect]:
+        """One frame from the client."""
+        if self._closed:
+            return []
+        try:
+            command = self._parse(frame)
+        except commands.InvalidCommand as error:
+            return self._offence(error)
+        if isinstance(command, commands.Ping):
+            return [Send(events.Pong(id=command.id))]
+        if isinstance(command, commands.Ask) and self._retry_after_ms is not None:
+            return [self._refuse_draining(command)]
+        return [Perform(command)]
+
+    def asked(self, ask: commands.Ask, meta: AnswerMeta) -> list[Effect]:
+        """The question is durable (or was, under the same id)."""
+        if self._closed:
+            return []
+        accepted = events.Accepted(id=ask.id, answer=meta.answer, chat=meta.question.chat, epoch=meta.epoch)
+        return [Send(accepted), *self._follow(meta, 0)]
+
+    def resumed(
+        self, resume: commands.Resume, pending: Sequence[AnswerMeta], known: Mapping[str, AnswerMeta]
+    ) -> list[Effect]:
+        """`pending` are the chat's undelivered answers, `known` those of the cursors' answers that are this user's,
+        by id."""
+        if self._closed:
+            return []
+        cursors = {field.answer: Cursor(field.answer, field.epoch, field.seq) for field in resume.cursors}
+        metas = {id: meta for id, meta in known.items() if meta.question.chat == resume.chat}
+        metas.update((meta.answer, meta) for meta in pending)
+        told: list[events.ResumedAnswer] = []
+        follows: list[Effect] = []
+        for meta in sorted(metas.values(), key=lambda meta: meta.question.asked_at):
+            verdict, first = resume_point(cursors.get(meta.answer), meta.epoch, meta.head)
+            told.append(
+                events.ResumedAnswer(
+                    answer=meta.answer, epoch=meta.epoch, head=meta.head, state=meta.state, verdict=verdict
+                )
+            )
+            follows += self._refollow(meta, first)
+        told += [_gone(cursor) for id, cursor in cursors.items() if id not in metas]
+        return [Send(events.Resumed(chat=resume.chat, answers=told)), *follows]
+
+    def failed(
+        self,
+        code: ErrorCode,
+        message: str,
+        *,
+        id: str | None = None,
+        answer: str | None = None,
+        retry_after_ms: int | None = None,
+    ) -> list[Effect]:
+        """A command could not be carried out; the connection goes on."""
+        if self._closed:
+            return []
+        return [Send(events.Error(code=code, message=message, id=id, answer=answer, retry_after_ms=retry_after_ms))]
+
+    def ended(self, answer: str, seq: int, state: AnswerState) -> list[Effect]:
+        """The answer's last entry has been sent."""
+        self._followed.discard(answer)
+        if self._closed:
+            return []
+        return [Send(events.End(answer=answer, seq=seq, state=state))]
+
+    def drain(self, retry_after_ms: int) -> list[Effect]:
+        """From now on no question is taken; answers under way go on."""
+        if self._closed or self._retry_after_ms is not None:
+            return []
+        self._retry_after_ms = retry_after_ms
+        return [Send(events.Draining(retry_after_ms=retry_after_ms))]
+
+    def close(self, code: CloseCode, reason: str) -> list[Effect]:
+        if self._closed:
+            return []
+        self._closed = True
+        return [Close(code, reason)]
+
+    def _parse(self, frame: str | bytes) -> commands.Command:
+        if isinstance(frame, bytes):
+            raise commands.InvalidCommand(ErrorCode.BINARY_FRAME, "Commands are text frames.")
+        if len(frame) > self._limits.max_message_bytes or len(frame.encode()) > self._limits.max_message_bytes:
+            message = f"A message has at most {self._limits.max_message_bytes} bytes."
+            raise commands.InvalidCommand(ErrorCode.MESSAGE_TOO_LARGE, message)
+        return commands.parse(frame, max_question_characters=self._limits.max_question_characters)
+
+    def _offence(self, error: commands.InvalidCommand) -> list[Effect]:
+        self._offences += 1
+        told: list[Effect] = [Send(events.Error(code=error.code, message=error.message, id=error.id))]
+        if self._offences < MAX_OFFENCES:
+            return told
+        return [*told, *self.close(CloseCode.POLICY, ErrorCode.TOO_MANY_OFFENCES)]
+
+    def _refuse_draining(self, ask: commands.Ask) -> Effect:
+        return Send(
+            events.Error(
+                code=ErrorCode.DRAINING,
+                message="This server is restarting; ask again after reconnecting.",
+                id=ask.id,
+                retry_after_ms=self._retry_after_ms,
+            )
+        )
+
+    def _follow(self, meta: AnswerMeta, first: int) -> list[Effect]:
+        if meta.answer in self._followed:
+            return []
+        self._followed.add(meta.answer)
+        return [Follow(meta.answer, meta.epoch, first, live=meta.head)]
+
+    def _refollow(self, meta: AnswerMeta, first: int) -> list[Effect]:
+        """A resume says anew where the delivery begins, also for an answer that is being followed."""
+        before: list[Effect] = [Unfollow(meta.answer)] if meta.answer in self._followed else []
+        self._followed.discard(meta.answer)
+        return [*before, *self._follow(meta, first)]
+
+
+def _gone(cursor: Cursor) -> events.ResumedAnswer:
+    return events.ResumedAnswer(answer=cursor.answer, epoch=cursor.epoch, head=0, state="gone", verdict=Verdict.GONE)
