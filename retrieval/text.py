@@ -1,0 +1,98 @@
+"""Words and stems of English and Dutch text: one folding for the full-text index, its queries and the ranking of
+sentences, so that all of them agree on what a word is."""
+
+import re
+import threading
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Literal, TypeAlias
+
+import snowballstemmer
+
+Language: TypeAlias = Literal["en", "nl"]
+LANGUAGES: tuple[Language, ...] = ("en", "nl")
+
+_SNOWBALL = {"en": "english", "nl": "dutch"}
+_POSSESSIVE = re.compile(r"['’]s\b")
+_WORD = re.compile(r"[^\W_]+")
+_STEMMERS = threading.local()  # a Snowball stemmer keeps its word in itself: one for each thread
+
+_ENGLISH = """
+a about after all also am an and any are as at be because been before being between both but by can could did do
+does doing during each few for from had has have having he her here hers him his how i if in into is it its itself
+just me might more most must my no nor not of off on once only or other our ours out over own same shall she should
+so some such than that the their theirs them then there these they this those through to too under until up us very
+was we were what when where which while who whom whose why will with would you your yours
+"""
+_DUTCH = """
+aan af al alle als bij ben bent daar dan dat de der deze die dit doen door een eens en er ge geen had hadden heb hebben
+hebt heeft hem het hier hij hoe hun ik in is je jij jou jouw jullie kan kon konden kun kunnen maar me meer men met mij
+mijn moet moeten na naar niet nog nu of om omdat onder ons onze ook op over te tegen toch toen tot u uit uw van veel
+voor waar waarom wanneer was waren wat we wel welk welke werd werden wie wij word worden wordt zal ze zei zelf zich
+zij zijn zo zonder zou zouden zullen
+"""
+STOP_WORDS: dict[Language, frozenset[str]] = {
+    "en": frozenset(_ENGLISH.split()),
+    "nl": frozenset(_DUTCH.split()),
+}
+
+
+def fold(text: str) -> str:
+    """Compatibility forms and marks removed (NFKD), case folded: `Geïnd` and `GEIND` are one word."""
+    if text.isascii():
+        return text.lower()
+    marked = unicodedata.normalize("NFKD", text)
+    return "".join(c for c in marked if not unicodedata.combining(c)).casefold()
+
+
+def words(text: str) -> list[str]:
+    """The folded words in order: runs of letters and digits, without a possessive `'s`."""
+    return _WORD.findall(_POSSESSIVE.sub("", fold(text)))
+
+
+def language(text: str) -> Language:
+    """The language whose function words occur more often; English when neither does."""
+    found = words(text)
+    dutch = sum(word in STOP_WORDS["nl"] for word in found)
+    english = sum(word in STOP_WORDS["en"] for word in found)
+    return "nl" if dutch > english else "en"
+
+
+def stems(text: str, lang: Language | None = None) -> list[str]:
+    """The stem of every word in order, function words included, in the text's own language unless one is given."""
+    return _stem_all(words(text), lang or language(text))
+
+
+def content_words(text: str, lang: Language | None = None) -> list[str]:
+    """The words that are not function words; all of them when there are no others (`The Who`)."""
+    found = words(text)
+    stop = STOP_WORDS[lang or language(text)]
+    return [word for word in found if word not in stop] or found
+
+
+def content_stems(text: str, lang: Language | None = None) -> list[str]:
+    """`content_words`, stemmed."""
+    lang = lang or language(text)
+    return _stem_all(content_words(text, lang), lang)
+
+
+def query_stems(text: str) -> list[str]:
+    """The distinct stems to look up for a question: each content word stemmed in every language, for a question is
+    too short to tell its language from, and names stem differently in texts of either."""
+    found = dict.fromkeys(content_words(text))
+    return list(dict.fromkeys(_stem(lang, word) for word in found for lang in LANGUAGES))
+
+
+def _stem_all(found: Iterable[str], lang: Language) -> list[str]:
+    return [_stem(lang, word) for word in found]
+
+
+@lru_cache(maxsize=65_536)
+def _stem(lang: Language, word: str) -> str:
+    stemmer = getattr(_STEMMERS, lang, None)
+    if stemmer is None:
+        stemmer = snowballstemmer.stemmer(_SNOWBALL[lang])
+        setattr(_STEMMERS, lang, stemmer)
+    stem: str = stemmer.stemWord(word)
+    return stem
