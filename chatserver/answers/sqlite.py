@@ -1,0 +1,300 @@
+"""The answer log in one SQLite file that several processes may hold open.
+
+Questions, claims, stop requests and terminal entries are committed with `synchronous=FULL`: they survive a power
+cut. Text entries are committed with NORMAL: they survive the death of the process, and become durable with the next
+FULL commit (their own terminal at the latest).
+
+The doorbell rings in the process that appends, with the entries. For what other processes do, SQLite's own commit
+counter is looked at every `poll_s` while somebody is interested.
+"""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Self, TypeVar
+
+from chatserver.answers.log import (
+    Appended,
+    Batch,
+    ChatSummary,
+    Claim,
+    Conflict,
+    Fenced,
+    Listener,
+    LogUnavailable,
+    Ring,
+)
+from chatserver.answers.meta import AnswerMeta, NewAnswer
+from chatserver.answers.sqlite_schema import COLUMNS, MIGRATION, SCHEMA, meta_of, row_of
+from chatserver.answers.states import AnswerState
+from retrieval.embedded.database import Database
+
+T = TypeVar("T")
+
+POLL_S = 0.025
+_PAGE_BYTES = 1 << 20
+_UNSEALED = "state IN ('queued', 'running')"
+_CLAIMABLE = "(state = 'queued' OR (state = 'running' AND lease_until < :now))"
+
+
+class SqliteAnswerLog:
+    def __init__(self, database: Database, *, clock: Callable[[], float], poll_s: float) -> None:
+        self._db = database
+        self._clock = clock
+        self._poll_s = poll_s
+        self._listeners: dict[Listener, Callable[[], bool]] = {}
+        self._poller = asyncio.create_task(self._poll(), name="answer-log-poll")
+
+    @classmethod
+    async def open(cls, path: Path, *, clock: Callable[[], float] = time.time, poll_s: float = POLL_S) -> Self:
+        """Raises `LogUnavailable` when the file can't be opened."""
+        try:
+            database = await Database.open(path)
+            await database.migrate(MIGRATION, SCHEMA)
+        except (sqlite3.Error, OSError) as error:
+            raise LogUnavailable(f"{path.name}: {error}") from error
+        return cls(database, clock=clock, poll_s=poll_s)
+
+    async def create(self, new: NewAnswer) -> tuple[AnswerMeta, bool]:
+        def run(db: sqlite3.Connection) -> tuple[AnswerMeta, bool]:
+            made = db.execute(
+                "INSERT INTO answers (id, epoch, user, chat, ask_id, text, asked_at, namespace, filter, options)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (user, ask_id) DO NOTHING",
+                row_of(new),
+            )
+            meta = _one(db, "user = ? AND ask_id = ?", (new.user, new.ask_id))
+            assert meta is not None
+            return meta, made.rowcount == 1
+
+        return await self._write(run, durable=True)
+
+    async def claim(self, answer: str, owner: str, lease_s: float) -> tuple[Claim, AnswerMeta] | None:
+        now = self._clock()
+
+        def run(db: sqlite3.Connection) -> AnswerMeta | None:
+            values = {"id": answer, "owner": owner, "lease": now + lease_s, "now": now}
+            row = db.execute(
+                "UPDATE answers SET state = 'running', owner = :owner, generation = generation + 1,"
+                f" lease_until = :lease WHERE id = :id AND {_CLAIMABLE} RETURNING {COLUMNS}",
+                values,
+            ).fetchone()
+            return meta_of(row) if row else None
+
+        meta = await self._write(run, durable=True)
+        return None if meta is None else (Claim(answer, meta.generation, owner), meta)
+
+    async def renew(self, claim: Claim, lease_s: float) -> bool:
+        lease_until = self._clock() + lease_s
+
+        def run(db: sqlite3.Connection) -> bool:
+            row = db.execute(
+                "UPDATE answers SET lease_until = ? WHERE id = ? AND generation = ? AND owner = ?"
+                " AND state = 'running' RETURNING stop_requested",
+                (lease_until, claim.answer, claim.generation, claim.owner),
+            ).fetchone()
+            if row is None:
+                raise Fenced(claim.answer)
+            return bool(row[0])
+
+        return await self._write(run)
+
+    async def append(self, claim: Claim, batch: Batch, lease_s: float) -> Appended:
+        lease_until = self._clock() + lease_s
+        appended = await self._write(lambda db: _append(db, claim, batch, lease_until), durable=batch.seal is not None)
+        self._ring(Ring(claim.answer, batch.expected_head, batch.entries, batch.seal))
+        return appended
+
+    async def release(self, claim: Claim) -> None:
+        def run(db: sqlite3.Connection) -> None:
+            done = db.execute(
+                "UPDATE answers SET state = 'queued', owner = NULL, lease_until = 0 WHERE id = ? AND generation = ?"
+                " AND owner = ? AND state = 'running'",
+                (claim.answer, claim.generation, claim.owner),
+            )
+            if not done.rowcount:
+                raise Fenced(claim.answer)
+
+        await self._write(run, durable=True)
+        self._ring(Ring(claim.answer))
+
+    async def request_stop(self, user: str, answer: str) -> AnswerMeta | None:
+        def run(db: sqlite3.Connection) -> AnswerMeta | None:
+            db.execute(
+                f"UPDATE answers SET stop_requested = 1 WHERE id = ? AND user = ? AND {_UNSEALED}",
+                (answer, user),
+            )
+            return _one(db, "id = ? AND user = ?", (answer, user))
+
+        meta = await self._write(run, durable=True)
+        if meta is not None and not meta.state.sealed:
+            self._ring(Ring(answer))
+        return meta
+
+    async def acknowledge(self, user: str, answer: str, seq: int) -> AnswerMeta | None:
+        def run(db: sqlite3.Connection) -> AnswerMeta | None:
+            db.execute(
+                "UPDATE answers SET acknowledged = max(acknowledged, min(?, head - 1)) WHERE id = ? AND user = ?",
+                (seq, answer, user),
+            )
+            return _one(db, "id = ? AND user = ?", (answer, user))
+
+        return await self._write(run)
+
+    async def meta(self, answer: str) -> AnswerMeta | None:
+        return await self._read(lambda db: _one(db, "id = ?", (answer,)))
+
+    async def read(self, answer: str, first: int, limit: int) -> list[bytes]:
+        return await self._read(lambda db: _entries(db, answer, first, limit))
+
+    async def chat(self, user: str, chat: str, *, undelivered: bool = False) -> list[AnswerMeta]:
+        only = f" AND ({_UNSEALED} OR acknowledged < head - 1)" if undelivered else ""
+
+        def run(db: sqlite3.Connection) -> list[AnswerMeta]:
+            rows = db.execute(
+                f"SELECT {COLUMNS} FROM answers WHERE user = ? AND chat = ?{only} ORDER BY asked_at, key",
+                (user, chat),
+            )
+            return [meta_of(row) for row in rows]
+
+        return await self._read(run)
+
+    async def chats(self, user: str, limit: int) -> list[ChatSummary]:
+        def run(db: sqlite3.Connection) -> list[ChatSummary]:
+            rows = db.execute(
+                "SELECT chat, (SELECT text FROM answers f WHERE f.user = a.user AND f.chat = a.chat"
+                " ORDER BY asked_at, key LIMIT 1), max(asked_at), count(*)"
+                " FROM answers a WHERE user = ? GROUP BY chat ORDER BY max(asked_at) DESC LIMIT ?",
+                (user, limit),
+            )
+            return [ChatSummary(*row) for row in rows]
+
+        return await self._read(run)
+
+    async def claimable(self, limit: int) -> list[str]:
+        now = self._clock()
+
+        def run(db: sqlite3.Connection) -> list[str]:
+            rows = db.execute(
+                f"SELECT id FROM answers WHERE {_CLAIMABLE} ORDER BY asked_at LIMIT :limit",
+                {"now": now, "limit": limit},
+            )
+            return [id for (id,) in rows]
+
+        return await self._read(run)
+
+    async def mark(self, answer: str, marks: Mapping[str, float]) -> None:
+        def run(db: sqlite3.Connection) -> None:
+            db.executemany(
+                "INSERT OR IGNORE INTO marks SELECT key, ?, ? FROM answers WHERE id = ?",
+                [(name, at, answer) for name, at in marks.items()],
+            )
+
+        await self._write(run)
+
+    async def timeline(self, answer: str) -> dict[str, float]:
+        def run(db: sqlite3.Connection) -> dict[str, float]:
+            rows = db.execute(
+                "SELECT name, at FROM marks JOIN answers ON answers.key = marks.answer WHERE id = ? ORDER BY at",
+                (answer,),
+            )
+            return dict(rows.fetchall())
+
+        return await self._read(run)
+
+    def listen(self, listener: Listener, interested: Callable[[], bool]) -> Callable[[], None]:
+        self._listeners[listener] = interested
+        return lambda: self._listeners.pop(listener, None) and None
+
+    async def aclose(self) -> None:
+        """Idempotent; finishes the writes that are queued."""
+        self._poller.cancel()
+        await asyncio.gather(self._poller, return_exceptions=True)
+        await self._db.aclose()
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(self._poll_s)
+            if any(interested() for interested in self._listeners.values()) and await self._db.foreign_commits():
+                self._ring(Ring(""))
+
+    def _ring(self, ring: Ring) -> None:
+        for listener in list(self._listeners):
+            listener(ring)
+
+    async def _read(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return await self._db.read(run)
+        except sqlite3.Error as error:
+            raise LogUnavailable(str(error)) from error
+
+    async def _write(self, run: Callable[[sqlite3.Connection], T], *, durable: bool = False) -> T:
+        try:
+            return await self._db.write(run, durable=durable)
+        except sqlite3.Error as error:
+            raise LogUnavailable(str(error)) from error
+
+
+def _one(db: sqlite3.Connection, where: str, values: tuple[object, ...]) -> AnswerMeta | None:
+    row = db.execute(f"SELECT {COLUMNS} FROM answers WHERE {where}", values).fetchone()
+    return meta_of(row) if row else None
+
+
+def _append(db: sqlite3.Connection, claim: Claim, batch: Batch, lease_until: float) -> Appended:
+    head = batch.expected_head + len(batch.entries)
+    row = db.execute(
+        "UPDATE answers SET head = ?, lease_until = ?, state = coalesce(?, state), owner = iif(? IS NULL, owner, NULL)"
+        " WHERE id = ? AND generation = ? AND owner = ? AND state = 'running' AND head = ?"
+        " RETURNING key, stop_requested",
+        (
+            head,
+            lease_until,
+            batch.seal,
+            batch.seal,
+            claim.answer,
+            claim.generation,
+            claim.owner,
+            batch.expected_head,
+        ),
+    ).fetchone()
+    if row is None:
+        return _repeated(db, claim, batch, head)
+    key, stop_requested = row
+    db.execute(
+        "INSERT INTO batches (answer, head, first, id, entries) VALUES (?, ?, ?, ?, ?)",
+        (key, head, batch.expected_head, batch.id, b"\n".join(batch.entries)),
+    )
+    return Appended(head, bool(stop_requested))
+
+
+def _repeated(db: sqlite3.Connection, claim: Claim, batch: Batch, head: int) -> Appended:
+    """Why nothing was appended: the batch is here already, or the claim is lost, or the writer miscounted."""
+    row = db.execute(
+        "SELECT a.stop_requested FROM answers a JOIN batches b ON b.answer = a.key"
+        " WHERE a.id = ? AND b.head = ? AND b.id = ?",
+        (claim.answer, head, batch.id),
+    ).fetchone()
+    if row is not None:
+        return Appended(head, bool(row[0]))
+    meta = _one(db, "id = ?", (claim.answer,))
+    held = meta is not None and meta.state is AnswerState.RUNNING and meta.generation == claim.generation
+    if meta is None or not held or meta.owner != claim.owner:
+        raise Fenced(claim.answer)
+    raise Conflict(f"head is {meta.head}, not {batch.expected_head}")
+
+
+def _entries(db: sqlite3.Connection, answer: str, first: int, limit: int) -> list[bytes]:
+    rows = db.execute(
+        "SELECT b.first, b.entries FROM batches b JOIN answers a ON a.key = b.answer"
+        " WHERE a.id = ? AND b.head > ? ORDER BY b.head",
+        (answer, first),
+    )
+    entries: list[bytes] = []
+    size = 0
+    for batch_first, blob in rows:
+        entries += blob.split(b"\n")[max(0, first - batch_first) :]
+        size += len(blob)
+        if len(entries) >= limit or size >= _PAGE_BYTES:
+            break
+    return entries

@@ -1,0 +1,106 @@
+"""The tables of the answer log in SQLite, and how a row becomes a value."""
+
+from typing import Any
+
+import orjson
+
+from chatserver.answers.meta import AnswerMeta, NewAnswer
+from chatserver.answers.states import AnswerState
+
+MIGRATION = "answers-1"
+
+SCHEMA = (
+    """
+    CREATE TABLE answers (
+        key INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        epoch TEXT NOT NULL,
+        user TEXT NOT NULL,
+        chat TEXT NOT NULL,
+        ask_id TEXT NOT NULL,
+        text TEXT NOT NULL,
+        asked_at REAL NOT NULL,
+        namespace TEXT NOT NULL,
+        filter TEXT,
+        options TEXT NOT NULL,
+        state TEXT NOT NULL DEFAULT 'queued',
+        generation INTEGER NOT NULL DEFAULT 0,
+        owner TEXT,
+        head INTEGER NOT NULL DEFAULT 0,
+        acknowledged INTEGER NOT NULL DEFAULT -1,
+        stop_requested INTEGER NOT NULL DEFAULT 0,
+        lease_until REAL NOT NULL DEFAULT 0,
+        UNIQUE (user, ask_id)
+    )
+    """,
+    "CREATE INDEX answers_of_chat ON answers (user, chat, asked_at)",
+    "CREATE INDEX answers_unsealed ON answers (asked_at) WHERE state IN ('queued', 'running')",
+    # A row is a batch, not an entry: one insert for up to 32 entries, and the batch id sits beside what it made.
+    """
+    CREATE TABLE batches (
+        answer INTEGER NOT NULL REFERENCES answers (key) ON DELETE CASCADE,
+        head INTEGER NOT NULL,
+        first INTEGER NOT NULL,
+        id TEXT NOT NULL,
+        entries BLOB NOT NULL,
+        PRIMARY KEY (answer, head)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE marks (
+        answer INTEGER NOT NULL REFERENCES answers (key) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        at REAL NOT NULL,
+        PRIMARY KEY (answer, name)
+    ) WITHOUT ROWID
+    """,
+)
+
+COLUMNS = (
+    "id, epoch, user, chat, ask_id, text, asked_at, namespace, filter, options, "
+    "state, generation, owner, head, acknowledged, stop_requested, lease_until"
+)
+
+
+def meta_of(row: tuple[Any, ...]) -> AnswerMeta:
+    """A row of COLUMNS."""
+    id, epoch, user, chat, ask_id, text, asked_at, namespace, filter, options, *rest = row
+    state, generation, owner, head, acknowledged, stop_requested, lease_until = rest
+    question = NewAnswer(
+        answer=str(id),
+        epoch=str(epoch),
+        user=str(user),
+        chat=str(chat),
+        ask_id=str(ask_id),
+        text=str(text),
+        asked_at=float(asked_at),
+        namespace=str(namespace),
+        filter=None if filter is None else orjson.loads(filter),
+        options=orjson.loads(options),
+    )
+    return AnswerMeta(
+        question=question,
+        state=AnswerState(state),
+        generation=int(generation),
+        owner=owner,
+        head=int(head),
+        acknowledged=int(acknowledged),
+        stop_requested=bool(stop_requested),
+        lease_until=float(lease_until),
+    )
+
+
+def row_of(new: NewAnswer) -> tuple[object, ...]:
+    """The values of a new question, in the order of COLUMNS' first ten."""
+    return (
+        new.answer,
+        new.epoch,
+        new.user,
+        new.chat,
+        new.ask_id,
+        new.text,
+        new.asked_at,
+        new.namespace,
+        None if new.filter is None else orjson.dumps(new.filter).decode(),
+        orjson.dumps(new.options).decode(),
+    )
