@@ -1,0 +1,1 @@
+"""Implementations of the `Embedder` port, one file each; import the one that is configured."""

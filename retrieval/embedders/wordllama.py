@@ -1,0 +1,94 @@
+"""The default embedder: WordLlama's static token vectors, averaged over a text. No key, no torch, no download.
+
+The `wordllama` wheel carries a table of 32,000 x 256 float16 and its tokenizer; both are read as files. The package
+itself is not imported: its loader looks for a download, and it changes the root logger. English; Dutch text is
+embedded too, but what it finds leans on names.
+"""
+
+import asyncio
+import importlib.util
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from retrieval.embedders.checks import check_texts, check_vectors
+from retrieval.errors import Permanent
+from retrieval.types import Vector
+
+_WEIGHTS = "weights/l2_supercat_256.safetensors"
+_TOKENIZER = "tokenizers/l2_supercat_tokenizer_config.json"
+_BATCH = 256  # texts in one gather: some 50 MB of token vectors for passages of 200 words
+
+
+@dataclass(frozen=True, slots=True)
+class _Weights:
+    tokenizer: Any
+    table: npt.NDArray[np.float16]
+
+
+class WordLlamaEmbedder:
+    """`Embedder` over the wheel's files, which are loaded in a worker thread by the first call. Vectors have unit
+    length. Threads are bounded by `threads`; `aclose` ends them."""
+
+    name = "wordllama-l2-supercat-256"
+    dimension = 256
+
+    def __init__(self, *, threads: int = 1) -> None:
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="wordllama")
+        self._loading = threading.Lock()
+        self._weights: _Weights | None = None
+
+    async def embed(self, texts: Sequence[str]) -> list[Vector]:
+        """Raises `InvalidText` before anything is computed, `Permanent` when the package's files are missing."""
+        check_texts(texts)
+        loop = asyncio.get_running_loop()
+        vectors: list[Vector] = []
+        for start in range(0, len(texts), _BATCH):
+            batch = list(texts[start : start + _BATCH])
+            vectors += await loop.run_in_executor(self._threads, self._embed, batch)
+        check_vectors(vectors, count=len(texts), dimension=self.dimension)
+        return vectors
+
+    async def aclose(self) -> None:
+        await asyncio.to_thread(self._threads.shutdown)
+
+    def _embed(self, texts: list[str]) -> list[Vector]:
+        weights = self._load()
+        encodings = weights.tokenizer.encode_batch(texts, add_special_tokens=False)
+        lengths = np.array([len(encoding.ids) for encoding in encodings])
+        tokens = np.concatenate([encoding.ids for encoding in encodings])
+        starts = np.concatenate(([0], np.cumsum(lengths)[:-1]))
+        means = np.add.reduceat(weights.table[tokens].astype(np.float32), starts) / lengths[:, None]
+        means /= np.linalg.norm(means, axis=1, keepdims=True)
+        return cast(list[Vector], means.tolist())
+
+    def _load(self) -> _Weights:
+        with self._loading:
+            if self._weights is None:
+                self._weights = _read(_package())
+            return self._weights
+
+
+def _package() -> Path:
+    spec = importlib.util.find_spec("wordllama")  # finds without importing
+    if spec is None or spec.origin is None:
+        raise Permanent("the package wordllama is not installed")
+    return Path(spec.origin).parent
+
+
+def _read(package: Path) -> _Weights:
+    from safetensors.numpy import load_file  # 0.2 s: paid by the first text, not by every start
+    from tokenizers import Tokenizer
+
+    try:
+        (table,) = load_file(package / _WEIGHTS).values()
+        tokenizer = Tokenizer.from_file(str(package / _TOKENIZER))
+    except Exception as error:  # tokenizers raises bare Exception
+        raise Permanent(f"the wordllama package lacks its weights or tokenizer: {error}") from error
+    return _Weights(tokenizer, table)
