@@ -6,7 +6,7 @@ Contract, checked by `tests/contracts/test_answer_log.py` on every implementatio
                 an older generation raises `Fenced` and changes nothing.
     Idempotence `create` with a user's known ask id returns the first answer. `append` of a batch that was already
                 applied (same batch id, same place) returns the first result.
-    Visibility  An entry that `read` returns was committed. Terminal entries, questions, stop requests and claims
+    Visibility  An entry that `read` returns was committed. Terminal entries, questions and stop requests
                 survive the machine; text entries survive the process, and with the next terminal the machine.
     Doorbell    After a commit, listeners are rung. A ring may be lost or repeated: it only says "look".
     Ownership   Methods that take `user` treat another user's answer exactly like one that does not exist.
@@ -123,6 +123,9 @@ class AnswerLog(Protocol):
 
     async def claimable(self, limit: int) -> list[str]:
         """Answers that `claim` would give now, oldest first."""
+
+    async def stop_requests(self, owner: str) -> list[str]:
+        """The answers that this owner is to stop."""
 
     async def mark(self, answer: str, marks: Mapping[str, float]) -> None:
         """Notes points in time of the answer's life (name -> seconds since the Unix epoch); the first one of a name

@@ -125,6 +125,10 @@ class MemoryAnswerLog:
         metas = [stored.meta for stored in self._answers.values() if self._is_claimable(stored.meta, now)]
         return [meta.answer for meta in sorted(metas, key=lambda meta: meta.question.asked_at)][:limit]
 
+    async def stop_requests(self, owner: str) -> list[str]:
+        metas = [stored.meta for stored in self._answers.values()]
+        return [meta.answer for meta in metas if meta.owner == owner and meta.stop_requested]
+
     async def mark(self, answer: str, marks: Mapping[str, float]) -> None:
         if (stored := self._answers.get(answer)) is not None:
             stored.marks = {**marks, **stored.marks}

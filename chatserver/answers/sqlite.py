@@ -1,6 +1,6 @@
 """The answer log in one SQLite file that several processes may hold open.
 
-Questions, claims, stop requests and terminal entries are committed with `synchronous=FULL`: they survive a power
+Questions, stop requests and terminal entries are committed with `synchronous=FULL`: they survive a power
 cut. Text entries are committed with NORMAL: they survive the death of the process, and become durable with the next
 FULL commit (their own terminal at the latest).
 
@@ -82,7 +82,8 @@ class SqliteAnswerLog:
             ).fetchone()
             return meta_of(row) if row else None
 
-        meta = await self._write(run, durable=True)
+        # Not FULL: a power cut that loses this commit also loses every entry appended under it.
+        meta = await self._write(run)
         return None if meta is None else (Claim(answer, meta.generation, owner), meta)
 
     async def renew(self, claim: Claim, lease_s: float) -> bool:
@@ -180,6 +181,13 @@ class SqliteAnswerLog:
                 f"SELECT id FROM answers WHERE {_CLAIMABLE} ORDER BY asked_at LIMIT :limit",
                 {"now": now, "limit": limit},
             )
+            return [id for (id,) in rows]
+
+        return await self._read(run)
+
+    async def stop_requests(self, owner: str) -> list[str]:
+        def run(db: sqlite3.Connection) -> list[str]:
+            rows = db.execute(f"SELECT id FROM answers WHERE owner = ? AND stop_requested AND {_UNSEALED}", (owner,))
             return [id for (id,) in rows]
 
         return await self._read(run)

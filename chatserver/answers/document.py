@@ -1,0 +1,86 @@
+"""An answer's entries folded into one document. Pure, but for the reading of the log at the end."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from chatserver.answers.log import AnswerLog
+from chatserver.answers.meta import AnswerMeta
+from chatserver.protocol.chunks import Chunk
+
+_PAGE = 1000
+
+
+@dataclass(slots=True)
+class _Shown:
+    """What the entries so far have shown."""
+
+    text: str = ""
+    sources: list[dict[str, Any]] = field(default_factory=list)
+    citations: list[dict[str, Any]] = field(default_factory=list)
+    data: dict[str, Any] = field(default_factory=dict)
+    notices: list[Any] = field(default_factory=list)
+    error: dict[str, str] | None = None
+
+    def copy(self) -> "_Shown":
+        return _Shown(
+            self.text, list(self.sources), list(self.citations), dict(self.data), list(self.notices), self.error
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerDocument:
+    """`sources[n - 1]` is what `[n]` in the text cites; citation offsets are characters of `text`."""
+
+    text: str
+    sources: tuple[dict[str, Any], ...]
+    citations: tuple[dict[str, Any], ...]
+    data: dict[str, Any]
+    """The last payload of each `data-*` entry but notices, by name."""
+    notices: tuple[Any, ...]
+    error: dict[str, str] | None
+
+
+def fold(chunks: Iterable[Chunk]) -> AnswerDocument:
+    """What a reader of all entries sees at the end: a withdrawn step (`reset-step`) has left nothing."""
+    shown = _Shown()
+    before_step = shown.copy()
+    for chunk in chunks:
+        match chunk["type"]:
+            case "start-step":
+                before_step = shown.copy()
+            case "reset-step":
+                shown = before_step.copy()
+            case "text-delta":
+                shown.text += chunk["delta"]
+            case "text-end":
+                shown.citations += chunk.get("citations", [])
+            case "source-document":
+                source = {"n": len(shown.sources) + 1, "sourceId": chunk["sourceId"], "title": chunk["title"]}
+                shown.sources.append(source)
+            case "data-notice":
+                shown.notices.append(chunk["data"])
+            case "error":
+                shown.error = {"code": chunk.get("code", "internal"), "message": chunk["errorText"]}
+            case str(kind) if kind.startswith("data-"):
+                shown.data[kind.removeprefix("data-")] = chunk["data"]
+    return AnswerDocument(
+        shown.text, tuple(shown.sources), tuple(shown.citations), shown.data, tuple(shown.notices), shown.error
+    )
+
+
+async def read_chunks(answers: AnswerLog, meta: AnswerMeta) -> list[Chunk]:
+    """The entries that the answer had when `meta` was read."""
+    entries: list[bytes] = []
+    while len(entries) < meta.head:
+        page = await answers.read(meta.answer, len(entries), _PAGE)
+        if not page:
+            break
+        entries += page
+    return [orjson.loads(entry) for entry in entries[: meta.head]]
+
+
+async def read_document(answers: AnswerLog, meta: AnswerMeta) -> AnswerDocument:
+    return fold(await read_chunks(answers, meta))

@@ -1,0 +1,32 @@
+"""What a new owner keeps of an answer that another one has begun. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chatserver.protocol import chunks
+from chatserver.protocol.chunks import Chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """`told` is what the pipeline is given; `withdraw` are the entries to append first."""
+
+    told: tuple[Chunk, ...]
+    withdraw: tuple[Chunk, ...]
+
+
+def continue_after(logged: Sequence[Chunk]) -> Continuation:
+    """Finished steps are kept. A step that was begun and not finished is withdrawn with `reset-step`, and the
+    pipeline, seeing that `told` ends so, tells it again inside the step that is still open."""
+    kept = 0
+    step: int | None = None
+    for index, chunk in enumerate(logged):
+        match chunk["type"]:
+            case "start" | "finish-step":
+                kept, step = index + 1, None
+            case "start-step":
+                step = index
+    if step is None:
+        return Continuation(tuple(logged[:kept]), ())
+    reset = chunks.reset_step()
+    return Continuation((*logged[:kept], logged[step], reset), (reset,))

@@ -1,0 +1,209 @@
+"""One generation: from a claim on an answer to its seal.
+
+Theory of operation
+    The pipeline tells entries into a bounded buffer; the flusher takes what has gathered and appends it as a batch:
+    the first entries of a stream at once, later ones after a short linger, so that a commit is shared by many.
+    A batch keeps its id while it is tried again, so a lost reply can't double it.
+
+    A generation ends in one of four ways:
+      told       the pipeline's own terminal entry (or `error` when the pipeline broke);
+      stopped    somebody asked for it: the open text is closed, `abort` seals, the partial text stays;
+      handed     the claim is released without a seal: another process goes on (drain);
+      fenced     another owner has taken over: nothing more is appended, the model call is cancelled.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from enum import Enum, auto
+
+import orjson
+import structlog
+
+from chatserver.answers.log import AnswerLog, Batch, Claim, Fenced, LogUnavailable
+from chatserver.answers.meta import AnswerMeta
+from chatserver.answers.states import AnswerState, sealed_by
+from chatserver.generation.buffer import EntryBuffer
+from chatserver.generation.continuation import Continuation
+from chatserver.pipeline.port import Pipeline, Question
+from chatserver.protocol import chunks
+from chatserver.protocol.chunks import Chunk
+
+log = structlog.get_logger(__name__)
+
+_RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
+"""Waits between appends while the log is away; the last one repeats."""
+
+_MILESTONES = {"data-retrieval": "retrieved", "text-start": "first_text", "text-end": "last_text"}
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How entries become batches, and how long a claim lasts without a sign of life."""
+
+    lease_s: float = 5.0
+    linger_s: float = 0.02
+    batch_entries: int = 32
+    buffer_entries: int = 256
+
+
+class _End(Enum):
+    STOPPED = auto()
+    HANDED = auto()
+    BROKEN = auto()
+
+
+class Generation:
+    def __init__(
+        self,
+        claim: Claim,
+        meta: AnswerMeta,
+        question: Question,
+        continuation: Continuation,
+        *,
+        answers: AnswerLog,
+        pipeline: Pipeline,
+        pace: Pace,
+        clock: Callable[[], float],
+        batch_id: Callable[[], str],
+    ) -> None:
+        self.meta = meta
+        self.claim = claim
+        self.started_at = clock()
+        self.progress_at = self.started_at
+        self.head = meta.head
+        self._question = question
+        self._continuation = continuation
+        self._answers = answers
+        self._pipeline = pipeline
+        self._pace = pace
+        self._clock = clock
+        self._batch_id = batch_id
+        self._buffer = EntryBuffer(pace.buffer_entries)
+        self._telling: asyncio.Timeout | None = None
+        self._end: _End | None = None
+        self._open_text: str | None = None
+        self._told = False
+        self._marks: dict[str, float] = {"claimed": self.started_at}
+
+    async def run(self) -> None:
+        """Until the answer is sealed, handed over or lost to another owner. Cancelling leaves the claim to expire."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                heartbeat = group.create_task(self._keep_claim())
+                group.create_task(self._tell())
+                await self._flush()
+                heartbeat.cancel()
+        except* Fenced:
+            log.info("generation fenced", answer=self.claim.answer, generation=self.claim.generation)
+
+    def stop(self) -> None:
+        """End it and keep what was told. Idempotent."""
+        self._finish_early(_End.STOPPED)
+
+    def hand_over(self) -> None:
+        """End it without a seal, so that another process continues. Idempotent."""
+        self._finish_early(_End.HANDED)
+
+    def _finish_early(self, end: _End) -> None:
+        if self._end is None:
+            self._end = end
+            if self._telling is not None:
+                self._telling.reschedule(asyncio.get_running_loop().time())
+
+    async def _tell(self) -> None:
+        for chunk in self._continuation.withdraw:
+            await self._buffer.put(chunk)
+        try:
+            async with asyncio.timeout(None) as self._telling:
+                if self._end is None:
+                    await self._run_pipeline()
+        except TimeoutError:
+            if self._end is None:
+                raise
+        except Exception:
+            log.exception("pipeline broke", answer=self.claim.answer)
+            self._end = self._end or _End.BROKEN
+        self._telling = None
+        for chunk in self._last_words():
+            await self._buffer.put(chunk)
+        self._buffer.close()
+
+    async def _run_pipeline(self) -> None:
+        entries = self._pipeline.run(self._question, self._continuation.told)
+        async with aclosing(entries):  # type: ignore[type-var]
+            async for chunk in entries:
+                await self._buffer.put(chunk)
+                match chunk["type"]:
+                    case "text-start":
+                        self._open_text = chunk["id"]
+                    case "text-end":
+                        self._open_text = None
+                    case "finish" | "error":
+                        self._told = True
+                        return
+        raise RuntimeError("the pipeline ended without a terminal entry")
+
+    def _last_words(self) -> Sequence[Chunk]:
+        """What closes the log of an answer that did not end by itself."""
+        if self._told or self._end is _End.HANDED:
+            return ()
+        closing = [chunks.text_end(self._open_text)] if self._open_text is not None else []
+        if self._end is _End.STOPPED:
+            return (*closing, chunks.abort("stopped"))
+        return (*closing, chunks.error("Something went wrong on our side.", "internal"))
+
+    async def _flush(self) -> None:
+        linger_s = 0.0
+        while batch := await self._buffer.take(self._pace.batch_entries, linger_s=linger_s):
+            seal = sealed_by(batch[-1])
+            await self._append(Batch(self._batch_id(), self.head, [orjson.dumps(chunk) for chunk in batch], seal))
+            self._note(batch)
+            if seal is not None:
+                await self._sealed(seal)
+                return
+            linger_s = self._pace.linger_s if batch[-1]["type"] == "text-delta" else 0.0
+        await self._answers.release(self.claim)
+
+    def _note(self, batch: Sequence[Chunk]) -> None:
+        """Remembers when the milestones of the answer's life became visible."""
+        for chunk in batch:
+            if (name := _MILESTONES.get(chunk["type"])) is not None:
+                if name == "last_text":
+                    self._marks.pop(name, None)
+                self._marks.setdefault(name, self.progress_at)
+
+    async def _sealed(self, state: AnswerState) -> None:
+        self._marks["sealed"] = self.progress_at
+        try:
+            await self._answers.mark(self.claim.answer, self._marks)
+        except LogUnavailable as error:
+            log.warning("timeline not kept", answer=self.claim.answer, error=str(error))
+        log.info("answer sealed", answer=self.claim.answer, state=state, entries=self.head, **self._marks)
+
+    async def _append(self, batch: Batch) -> None:
+        attempt = 0
+        while True:
+            try:
+                appended = await self._answers.append(self.claim, batch, self._pace.lease_s)
+                break
+            except LogUnavailable as error:
+                wait_s = _RETRY_S[min(attempt, len(_RETRY_S) - 1)]
+                if attempt == 0:
+                    log.warning("append failed, trying again", answer=self.claim.answer, error=str(error))
+                attempt += 1
+                await asyncio.sleep(wait_s)
+        self.head = appended.head
+        self.progress_at = self._clock()
+        if appended.stop_requested:
+            self.stop()
+
+    async def _keep_claim(self) -> None:
+        while True:
+            await asyncio.sleep(self._pace.lease_s / 3)
+            try:
+                if await self._answers.renew(self.claim, self._pace.lease_s):
+                    self.stop()
+            except LogUnavailable as error:
+                log.warning("renewal failed", answer=self.claim.answer, error=str(error))

@@ -1,0 +1,236 @@
+"""All generations of this process: the registry of what is in flight, starting, stopping, taking over, draining."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+import structlog
+
+from chatserver.answers.document import read_chunks, read_document
+from chatserver.answers.log import AnswerLog, Claim, LogUnavailable, Ring
+from chatserver.answers.meta import AnswerMeta, NewAnswer
+from chatserver.generation.continuation import continue_after
+from chatserver.generation.generation import Generation, Pace
+from chatserver.models.port import Turn
+from chatserver.pipeline.port import Pipeline, Question
+
+log = structlog.get_logger(__name__)
+
+_LOOK_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """One generation as an operator sees it. Times are seconds since the Unix epoch."""
+
+    answer: str
+    chat: str
+    user: str
+    owner: str
+    generation: int
+    head: int
+    started_at: float
+    progress_at: float
+
+
+class Generations:
+    """`async with Generations(…)`: leaving it cancels what still runs; `drain` first to lose no time."""
+
+    def __init__(
+        self,
+        answers: AnswerLog,
+        pipeline: Pipeline,
+        *,
+        pace: Pace,
+        owner: str,
+        max_running: int = 64,
+        history_turns: int = 6,
+        clock: Callable[[], float] = time.time,
+        batch_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+    ) -> None:
+        self._answers = answers
+        self._pipeline = pipeline
+        self._pace = pace
+        self._owner = owner
+        self._max_running = max_running
+        self._history_turns = history_turns
+        self._clock = clock
+        self._batch_id = batch_id
+        self._running: dict[str, Generation] = {}
+        self._starting: set[str] = set()
+        self._group = asyncio.TaskGroup()
+        self._look = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._draining = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._unlisten: Callable[[], object] = lambda: None
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        self._unlisten = self._answers.listen(self._ring, lambda: bool(self._running))
+        self._spawn(self._take_over(), "take over")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._unlisten()
+        self._draining = True
+        for task in self._tasks:
+            task.cancel()
+        await self._group.__aexit__(kind, error, trace)
+
+    async def ask(self, new: NewAnswer) -> AnswerMeta:
+        """Makes the question durable and starts answering it. A known ask id gives the first answer. Raises
+        `LogUnavailable`."""
+        meta, fresh = await self._answers.create(new)
+        if fresh:
+            self._start(meta.answer)
+        return meta
+
+    async def stop(self, user: str, answer: str) -> AnswerMeta | None:
+        """None when the user has no such answer; of a sealed one nothing changes."""
+        meta = await self._answers.request_stop(user, answer)
+        if meta is not None and (running := self._running.get(answer)):
+            running.stop()
+        return meta
+
+    def inflight(self) -> list[InFlight]:
+        return [_in_flight(generation) for generation in self._running.values()]
+
+    async def drain(self, budget_s: float) -> int:
+        """Takes no new answer, gives the running ones `budget_s` to end, hands the rest over; returns how many were
+        handed over. Returns once their claims are released."""
+        self._draining = True
+        try:
+            async with asyncio.timeout(budget_s):
+                await self._idle.wait()
+        except TimeoutError:
+            pass
+        handed = list(self._running.values())
+        for generation in handed:
+            generation.hand_over()
+        await self._idle.wait()
+        return len(handed)
+
+    def _start(self, answer: str) -> None:
+        if self._draining or answer in self._running or answer in self._starting:
+            return
+        if len(self._running) + len(self._starting) >= self._max_running:
+            return  # it stays queued in the log; a place that becomes free looks for it
+        self._starting.add(answer)
+        self._idle.clear()
+        self._spawn(self._run(answer), f"generation {answer}")
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = self._group.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, answer: str) -> None:
+        try:
+            claimed = await self._answers.claim(answer, self._owner, self._pace.lease_s)
+            if claimed is not None:
+                generation = await self._prepare(*claimed)
+                self._running[answer] = generation
+                self._starting.discard(answer)
+                if claimed[1].stop_requested:
+                    generation.stop()
+                await generation.run()
+        except LogUnavailable as error:
+            log.warning("answer not started, will be tried again", answer=answer, error=str(error))
+        except Exception:
+            log.exception("generation failed, its lease will expire", answer=answer)
+        finally:
+            self._running.pop(answer, None)
+            self._starting.discard(answer)
+            self._look.set()
+            if not self._running and not self._starting:
+                self._idle.set()
+
+    async def _prepare(self, claim: Claim, meta: AnswerMeta) -> Generation:
+        logged = await read_chunks(self._answers, meta)
+        return Generation(
+            claim,
+            meta,
+            _question(meta, await self._history(meta)),
+            continue_after(logged),
+            answers=self._answers,
+            pipeline=self._pipeline,
+            pace=self._pace,
+            clock=self._clock,
+            batch_id=self._batch_id,
+        )
+
+    async def _history(self, meta: AnswerMeta) -> tuple[Turn, ...]:
+        """The chat's last turns before this question, oldest first."""
+        chat = await self._answers.chat(meta.question.user, meta.question.chat)
+        earlier = [other for other in chat if other.state.sealed and other.question.asked_at < meta.question.asked_at]
+        return tuple(
+            [
+                Turn(other.question.text, (await read_document(self._answers, other)).text)
+                for other in earlier[-self._history_turns :]
+            ]
+        )
+
+    async def _take_over(self) -> None:
+        """Looks for answers without a living owner, and for stops asked for elsewhere: at start, after each end,
+        when another process has written, and as often as leases can expire."""
+        while not self._draining:
+            try:
+                await self._look_around()
+            except LogUnavailable as error:
+                log.warning("cannot look for waiting answers", error=str(error))
+            await asyncio.sleep(_LOOK_S)  # many rings are one look
+            try:
+                async with asyncio.timeout(self._pace.lease_s / 5):
+                    await self._look.wait()
+            except TimeoutError:
+                pass
+
+    async def _look_around(self) -> None:
+        self._look.clear()
+        for answer in await self._answers.claimable(self._max_running):
+            self._start(answer)
+        if self._running:
+            for answer in await self._answers.stop_requests(self._owner):
+                if answer in self._running:
+                    self._running[answer].stop()
+
+    def _ring(self, ring: Ring) -> None:
+        if not ring.answer:
+            self._look.set()
+
+
+def _question(meta: AnswerMeta, history: tuple[Turn, ...]) -> Question:
+    asked = meta.question
+    return Question(
+        answer=asked.answer,
+        chat=asked.chat,
+        user=asked.user,
+        text=asked.text,
+        asked_at=datetime.fromtimestamp(asked.asked_at, UTC),
+        namespace=asked.namespace,
+        filter=asked.filter,
+        options=asked.options,
+        history=history,
+    )
+
+
+def _in_flight(generation: Generation) -> InFlight:
+    return InFlight(
+        answer=generation.claim.answer,
+        chat=generation.meta.question.chat,
+        user=generation.meta.question.user,
+        owner=generation.claim.owner,
+        generation=generation.claim.generation,
+        head=generation.head,
+        started_at=generation.started_at,
+        progress_at=generation.progress_at,
+    )
