@@ -108,13 +108,13 @@ def to_sql(condition: Condition, column: str) -> tuple[str, list[str]]:
 
 
 def _field_sql(column: str, test: str) -> str:
-    return f"EXISTS (SELECT 1 FROM json_each({column}) AS m WHERE m.key = ? AND ({test}))"  # noqa: S608
+    return f"EXISTS (SELECT 1 FROM json_each({column}) AS m WHERE m.key = ? AND ({test}))"  # noqa: S608 - `column` is ours
 
 
 def _in_sql(kind: str) -> str:
     types, values = _JSON_TYPES[kind], "(SELECT value FROM json_each(?))"
     return (
-        f"m.type IN {types} AND m.value IN {values} OR m.type = 'array' AND EXISTS "  # noqa: S608
+        f"m.type IN {types} AND m.value IN {values} OR m.type = 'array' AND EXISTS "  # noqa: S608 - constants
         f"(SELECT 1 FROM json_each(m.value) AS e WHERE e.type IN {types} AND e.value IN {values})"
     )
 

@@ -1,0 +1,114 @@
+"""The `DocumentStore` in SQLite. It also feeds the full-text table that `keywords` searches."""
+
+import asyncio
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from retrieval.embedded import schema
+from retrieval.embedded.database import Database
+from retrieval.embedded.faults import typed_errors
+from retrieval.embedded.keywords import scope
+from retrieval.embedded.metadata import decode, encode
+from retrieval.text import stems
+from retrieval.types import Document, Passage
+
+_MANY = 500  # ids in one statement: within SQLite's limit of parameters, whatever it was compiled with
+
+_INSERT_PASSAGE = "INSERT INTO passages VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_KEYWORDS = "INSERT INTO keywords (rowid, scope, title, body) VALUES (?, ?, ?, ?)"
+
+
+class SqliteDocumentStore:
+    """Open it with `await SqliteDocumentStore.open(db)`; the database is the caller's to close."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    @classmethod
+    async def open(cls, db: Database) -> Self:
+        with typed_errors():
+            await db.migrate("retrieval.documents", schema.DOCUMENTS)
+        return cls(db)
+
+    async def content_hash(self, document: str, *, namespace: str = "") -> str | None:
+        def run(connection: sqlite3.Connection) -> str | None:
+            query = "SELECT content_hash FROM documents WHERE namespace = ? AND id = ?"
+            row = connection.execute(query, (namespace, document)).fetchone()
+            return row and str(row[0])
+
+        with typed_errors():
+            return await self._db.read(run)
+
+    async def put(
+        self, document: Document, passages: Sequence[Passage], content_hash: str, *, namespace: str = ""
+    ) -> None:
+        # Stemming is the costly part: it is done before the write, so that it holds up neither loop nor writer.
+        rows = await asyncio.to_thread(lambda: [(_row(p, namespace), _words(p, namespace)) for p in passages])
+        head = (namespace, document.id, document.title, encode(document.metadata), content_hash)
+
+        def run(connection: sqlite3.Connection) -> None:
+            _remove(connection, namespace, document.id)
+            connection.execute("INSERT INTO documents VALUES (?, ?, ?, ?, ?)", head)
+            for row, stemmed in rows:
+                key = connection.execute(_INSERT_PASSAGE, row).lastrowid
+                connection.execute(_INSERT_KEYWORDS, (key, *stemmed))
+
+        with typed_errors():
+            await self._db.write(run)
+
+    async def delete(self, document: str, *, namespace: str = "") -> Sequence[str]:
+        with typed_errors():
+            return await self._db.write(lambda connection: _remove(connection, namespace, document))
+
+    async def passages(self, ids: Sequence[str], *, namespace: str = "") -> list[Passage]:
+        def run(connection: sqlite3.Connection) -> dict[str, Passage]:
+            found: dict[str, Passage] = {}
+            for start in range(0, len(ids), _MANY):
+                found |= _select(connection, namespace, ids[start : start + _MANY])
+            return found
+
+        with typed_errors():
+            found = await self._db.read(run)
+        return [found[id] for id in ids if id in found]
+
+    async def count(self, *, namespace: str = "") -> Mapping[str, int]:
+        def run(connection: sqlite3.Connection) -> Mapping[str, int]:
+            query = """SELECT (SELECT count(*) FROM documents WHERE namespace = ?1),
+                              (SELECT count(*) FROM passages WHERE namespace = ?1)"""
+            documents, passages = connection.execute(query, (namespace,)).fetchone()
+            return {"documents": documents, "passages": passages}
+
+        with typed_errors():
+            return await self._db.read(run)
+
+
+def _row(passage: Passage, namespace: str) -> tuple[Any, ...]:
+    place = (passage.index, passage.start, passage.end)
+    texts = (passage.id, passage.document, passage.title, passage.text)
+    return (namespace, *texts, *place, encode(passage.metadata))
+
+
+def _words(passage: Passage, namespace: str) -> tuple[str, str, str]:
+    return scope(namespace), " ".join(stems(passage.title)), " ".join(stems(passage.text))
+
+
+def _remove(connection: sqlite3.Connection, namespace: str, document: str) -> list[str]:
+    query = "SELECT key, id FROM passages WHERE namespace = ? AND document = ? ORDER BY position"
+    gone = connection.execute(query, (namespace, document)).fetchall()
+    keys = [(key,) for key, _ in gone]
+    connection.executemany("DELETE FROM keywords WHERE rowid = ?", keys)
+    connection.executemany("DELETE FROM passages WHERE key = ?", keys)
+    connection.execute("DELETE FROM documents WHERE namespace = ? AND id = ?", (namespace, document))
+    return [id for _, id in gone]
+
+
+def _select(connection: sqlite3.Connection, namespace: str, ids: Sequence[str]) -> dict[str, Passage]:
+    marks = ", ".join("?" * len(ids))
+    query = f"""SELECT id, document, title, text, position, start_at, end_at, metadata
+                FROM passages WHERE namespace = ? AND id IN ({marks})"""
+    rows = connection.execute(query, (namespace, *ids))
+    return {
+        id: Passage(id, document, title, text, position, start, end, decode(metadata))
+        for id, document, title, text, position, start, end, metadata in rows
+    }

@@ -1,0 +1,41 @@
+"""The tables of embedded retrieval. A passage's key is also its row in the full-text table."""
+
+DOCUMENTS = (
+    """CREATE TABLE documents (
+        namespace TEXT NOT NULL,
+        id TEXT NOT NULL,
+        title TEXT NOT NULL,
+        metadata TEXT NOT NULL,
+        content_hash TEXT NOT NULL,
+        PRIMARY KEY (namespace, id)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE passages (
+        key INTEGER PRIMARY KEY,
+        namespace TEXT NOT NULL,
+        id TEXT NOT NULL,
+        document TEXT NOT NULL,
+        title TEXT NOT NULL,
+        text TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        start_at INTEGER NOT NULL,
+        end_at INTEGER NOT NULL,
+        metadata TEXT NOT NULL,
+        UNIQUE (namespace, id)
+    )""",
+    "CREATE INDEX passages_by_document ON passages (namespace, document)",
+    # Title and body hold stems, parted by spaces; `scope` holds one word that stands for the namespace.
+    "CREATE VIRTUAL TABLE keywords USING fts5(scope, title, body, tokenize = 'unicode61')",
+)
+
+VECTORS = (
+    # A deleted vector stays as NULL, so that other processes learn of it: `change` only grows.
+    """CREATE TABLE vectors (
+        namespace TEXT NOT NULL,
+        passage TEXT NOT NULL,
+        change INTEGER NOT NULL,
+        metadata TEXT NOT NULL,
+        vector BLOB,
+        PRIMARY KEY (namespace, passage)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX vectors_by_change ON vectors (namespace, change)",
+)
