@@ -1,0 +1,1 @@
+"""Delivery: connections that tail answers. They never know a model."""

@@ -1,0 +1,222 @@
+"""One connection: a reader, a worker for commands, and the one writer, around a pure session.
+
+Theory of operation
+    The reader never waits for anything but the next frame, so that pings are answered and a stop can be read while
+    an answer runs. Commands that need the log go to the worker, in order. Only the writer touches the socket's
+    sending side, and only the writer closes it, once, after what was said before the close.
+
+    Nothing is queued per entry. The writer holds a cursor for each answer and takes frames from the shared feed as
+    fast as the peer reads them; a peer that stops reading costs its cursor, and after `stall_s` its connection.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import structlog
+
+from chatserver.answers.log import LogUnavailable
+from chatserver.delivery.feeds import Feeds
+from chatserver.delivery.outbox import Outbox, Tail
+from chatserver.delivery.socket import Socket, SocketClosed
+from chatserver.protocol import events
+from chatserver.protocol.codes import CloseCode, ErrorCode
+from chatserver.protocol.session import Close, Effect, Follow, Perform, Send, Session, Unfollow
+
+log = structlog.get_logger(__name__)
+
+COMMANDS = 64
+"""Commands of one connection that may wait for the log."""
+_CLOSE_S = 1.0
+
+
+class Performer(Protocol):
+    """Carries out the commands that need the log."""
+
+    async def perform(self, user: str, session: Session, command: Perform) -> Sequence[Effect]: ...
+
+    def sending(self, answer: str) -> None:
+        """The answer's first entry is about to be sent to this connection."""
+
+    def delivered(self, answer: str) -> None:
+        """The answer's last entry was sent to this connection."""
+
+
+class Connection:
+    def __init__(
+        self,
+        id: str,
+        user: str,
+        socket: Socket,
+        session: Session,
+        feeds: Feeds,
+        performer: Performer,
+        *,
+        clock: Callable[[], float],
+    ) -> None:
+        self.id = id
+        self.user = user
+        self.sending_since: float | None = None
+        """When the send that is under way began, on the clock given; None while none is."""
+        self._socket = socket
+        self._session = session
+        self._feeds = feeds
+        self._performer = performer
+        self._clock = clock
+        self._outbox = Outbox()
+        self._commands: asyncio.Queue[Perform] = asyncio.Queue(COMMANDS)
+        self._work = asyncio.Event()
+        self._closing: Close | None = None
+        self._sending: asyncio.Timeout | None = None
+
+    async def run(self, welcome: events.Welcome) -> None:
+        """Serves the connection until either side ends it."""
+        self._apply([Send(welcome)])
+        try:
+            async with asyncio.TaskGroup() as group:
+                reader = group.create_task(self._read())
+                worker = group.create_task(self._perform())
+                await self._write_until_closed()
+                reader.cancel()
+                worker.cancel()
+        except* SocketClosed:
+            pass
+        finally:
+            self._session.close(CloseCode.GOING_AWAY, "peer left")
+            for tail in self._outbox.tails.values():
+                self._feeds.unsubscribe(tail.feed, self._work.set)
+
+    def drain(self, retry_after_ms: int) -> None:
+        """Tells the client to expect a restart; answers under way go on."""
+        self._apply(self._session.drain(retry_after_ms))
+
+    def close(self, code: CloseCode, reason: str) -> None:
+        """Closes after what is already due. Idempotent; the first code stays."""
+        self._apply(self._session.close(code, reason))
+
+    def drop_slow(self) -> None:
+        """Ends a connection whose peer has stopped reading, without waiting for it."""
+        self._session.close(CloseCode.TOO_SLOW, "too slow")
+        if self._sending is not None:
+            self._sending.reschedule(asyncio.get_running_loop().time())
+
+    async def _read(self) -> None:
+        while True:
+            for effect in self._session.receive(await self._socket.receive()):
+                if not isinstance(effect, Perform):
+                    self._apply([effect])
+                elif self._commands.full():
+                    self._apply(self._refuse(effect))
+                else:
+                    self._commands.put_nowait(effect)
+
+    def _refuse(self, effect: Perform) -> list[Effect]:
+        message = "Too many commands are waiting on this connection."
+        return self._session.failed(
+            ErrorCode.TOO_MANY_COMMANDS, message, id=getattr(effect.command, "id", None), retry_after_ms=1000
+        )
+
+    async def _perform(self) -> None:
+        while True:
+            effect = await self._commands.get()
+            effects = await self._performer.perform(self.user, self._session, effect)
+            await self._open_tails(effects)
+
+    async def _open_tails(self, effects: Sequence[Effect]) -> None:
+        """Applies the effects in order; a `Follow` first fetches its feed."""
+        for effect in effects:
+            if isinstance(effect, Follow):
+                await self._follow(effect)
+            else:
+                self._apply([effect])
+
+    async def _follow(self, follow: Follow) -> None:
+        try:
+            feed = await self._feeds.subscribe(follow.answer, self._work.set)
+        except LogUnavailable as error:
+            log.warning("answer cannot be followed now", answer=follow.answer, error=str(error))
+            self.close(CloseCode.TRY_LATER, "the answer log is away")
+            return
+        if feed is not None:
+            self._outbox.tails[follow.answer] = Tail(feed, follow.first, follow.live)
+            self._work.set()
+
+    def _apply(self, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Send(event):
+                    self._queue(event.frame())
+                case Close():
+                    self._closing = effect
+                case Unfollow(answer):
+                    self._drop_tail(answer)
+        self._work.set()
+
+    def _queue(self, frame: str) -> None:
+        if self._outbox.full:
+            self.close(CloseCode.TOO_SLOW, "too many events are waiting")
+        else:
+            self._outbox.events.append(frame)
+
+    def _drop_tail(self, answer: str) -> None:
+        tail = self._outbox.tails.pop(answer, None)
+        if tail is not None:
+            self._feeds.unsubscribe(tail.feed, self._work.set)
+
+    async def _write_until_closed(self) -> None:
+        try:
+            async with asyncio.timeout(None) as self._sending:
+                await self._write()
+        except TimeoutError:
+            log.info("slow consumer dropped", connection=self.id)
+            try:
+                async with asyncio.timeout(_CLOSE_S):
+                    await self._socket.close(CloseCode.TOO_SLOW, "too slow")
+            except TimeoutError:
+                pass  # the peer reads nothing, the close frame included; the transport's own timeout ends it
+
+    async def _write(self) -> None:
+        """The only sender. Ends after the close."""
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            while not self._outbox.empty:
+                await self._send_events()
+                if self._closing is not None:
+                    break
+                for answer in list(self._outbox.tails):
+                    await self._advance(answer)
+            if self._closing is not None:
+                await self._send_events()
+                await self._socket.close(self._closing.code, self._closing.reason)
+                return
+
+    async def _send_events(self) -> None:
+        while self._outbox.events:
+            await self._send(self._outbox.events.popleft())
+
+    async def _advance(self, answer: str) -> None:
+        tail = self._outbox.tails.get(answer)
+        if tail is None:
+            return
+        try:
+            frames = await tail.frames()
+        except LogUnavailable:
+            self.close(CloseCode.TRY_LATER, "the answer log is away")
+            return
+        if tail.next == 0 and frames:
+            self._performer.sending(answer)
+        for frame in frames:
+            if self._outbox.tails.get(answer) is not tail:
+                return  # a resume has moved the cursor
+            await self._send(frame)
+            tail.next += 1
+        if tail.done:
+            self._drop_tail(answer)
+            self._performer.delivered(answer)
+            self._apply(self._session.ended(answer, tail.next - 1, tail.feed.state))
+
+    async def _send(self, frame: str) -> None:
+        self.sending_since = self._clock()
+        await self._socket.send(frame)
+        self.sending_since = None

@@ -1,0 +1,99 @@
+"""The live window of one answer's log, shared by every connection of this process that tails it.
+
+Theory of operation
+    A feed holds the frames of the newest entries, encoded once, however many tabs read them. The log's doorbell
+    brings a batch along when this process appended it; a batch that joins the window's end is taken as it is, any
+    other ring means "read the log from my head on". So a lost, repeated or reordered ring costs a read and never an
+    entry. A reader keeps only its next seq; if that has left the window, it reads the log by itself until it is back.
+"""
+
+from collections.abc import Callable, Sequence
+
+from chatserver.answers.log import AnswerLog, Ring
+from chatserver.answers.meta import AnswerMeta
+from chatserver.protocol.events import chunk_frame
+
+WINDOW_BYTES = 1 << 20
+_WINDOW_ENTRIES = 4096  # where a window begins when its answer is longer; bytes trim it from there
+_PAGE = 1000
+
+
+class Feed:
+    def __init__(self, answers: AnswerLog, meta: AnswerMeta) -> None:
+        self.answer = meta.answer
+        self.epoch = meta.epoch
+        self.state = meta.state
+        self.readers: set[Callable[[], None]] = set()
+        """Called when there is more to read."""
+        self._answers = answers
+        self._target = meta.head  # the log is known to be at least so long
+        self._first = max(0, meta.head - _WINDOW_ENTRIES)
+        self._frames: list[str] = []
+        self._bytes = 0
+
+    @property
+    def head(self) -> int:
+        """The seq after the newest frame."""
+        return self._first + len(self._frames)
+
+    @property
+    def ended(self) -> bool:
+        """Sealed, and the window has the last entry."""
+        return self.state.sealed and self.head >= self._target
+
+    @property
+    def behind(self) -> bool:
+        """The log has entries that the window lacks."""
+        return self.head < self._target
+
+    def ring(self, ring: Ring) -> None:
+        """A batch was committed."""
+        if ring.seal is not None:
+            self.state = ring.seal
+        self._target = max(self._target, ring.first + len(ring.entries))
+        if ring.first == self.head and ring.entries:
+            self._extend(ring.entries)
+
+    def learn(self, meta: AnswerMeta) -> None:
+        """The log's own word, when the doorbell may have been missed."""
+        self.state = meta.state
+        self._target = max(self._target, meta.head)
+
+    async def catch_up(self) -> None:
+        """Reads the log until the window has its end. Raises `LogUnavailable`."""
+        while self.behind:
+            head = self.head
+            entries = await self._answers.read(self.answer, head, _PAGE)
+            if not entries:
+                return
+            self._extend(entries[self.head - head :])  # a ring may have brought some while we read
+
+    async def read(self, first: int, limit: int) -> Sequence[str]:
+        """Up to about `limit` frames from seq `first` on; none when there are no more yet."""
+        if first >= self._first:
+            return self._frames[first - self._first : first - self._first + limit]
+        entries = await self._answers.read(self.answer, first, limit)
+        return [self._frame(first + offset, entry) for offset, entry in enumerate(entries)]
+
+    def _extend(self, entries: Sequence[bytes]) -> None:
+        head = self.head
+        for offset, entry in enumerate(entries):
+            frame = self._frame(head + offset, entry)
+            self._frames.append(frame)
+            self._bytes += len(frame)
+        if self._bytes > WINDOW_BYTES:
+            self._trim()
+        for wake in self.readers:
+            wake()
+
+    def _trim(self) -> None:
+        """Drops the oldest frames down to half the window; at least one stays."""
+        drop = 0
+        while self._bytes > WINDOW_BYTES // 2 and drop < len(self._frames) - 1:
+            self._bytes -= len(self._frames[drop])
+            drop += 1
+        del self._frames[:drop]
+        self._first += drop
+
+    def _frame(self, seq: int, entry: bytes) -> str:
+        return chunk_frame(self.answer, self.epoch, seq, entry)

@@ -1,0 +1,146 @@
+"""All feeds of this process: opened by the first reader of an answer, kept warm for a while after the last."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from chatserver.answers.log import AnswerLog, LogUnavailable, Ring
+from chatserver.delivery.feed import Feed
+
+log = structlog.get_logger(__name__)
+
+WARM = 256
+"""Feeds without a reader that stay, so that a reconnect storm doesn't read the log for each client."""
+CHECK_S = 3.0
+"""How often the log is asked what the doorbell may have missed."""
+_RETRY_S = 0.5
+
+
+class Feeds:
+    """`async with Feeds(log)`. One background task keeps the windows at the log's end."""
+
+    def __init__(self, answers: AnswerLog) -> None:
+        self._answers = answers
+        self._feeds: dict[str, Feed] = {}
+        self._unread: OrderedDict[str, None] = OrderedDict()
+        """The feeds without a reader, longest unread first."""
+        self._opening: dict[str, asyncio.Task[Feed | LogUnavailable | None]] = {}
+        self._stale: set[str] = set()
+        self._changed = asyncio.Event()
+        self._check_all = False
+        self._group = asyncio.TaskGroup()
+        self._keeper: asyncio.Task[None] | None = None
+        self._unlisten: Callable[[], object] = lambda: None
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        self._unlisten = self._answers.listen(self._ring, self._has_live)
+        self._keeper = self._group.create_task(self._keep_up(), name="feeds")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._unlisten()
+        for task in (self._keeper, *self._opening.values()):
+            if task is not None:
+                task.cancel()
+        await self._group.__aexit__(kind, error, trace)
+
+    async def subscribe(self, answer: str, wake: Callable[[], None]) -> Feed | None:
+        """The answer's feed, at the log's end as of now; `wake` is called whenever there is more. None: no such
+        answer. Raises `LogUnavailable`."""
+        feed = self._feeds.get(answer) or await self._opened(answer)
+        if feed is not None:
+            feed.readers.add(wake)
+            self._unread.pop(answer, None)
+        return feed
+
+    def unsubscribe(self, feed: Feed, wake: Callable[[], None]) -> None:
+        feed.readers.discard(wake)
+        if not feed.readers:
+            self._unread[feed.answer] = None
+            if len(self._unread) > WARM:
+                oldest, _ = self._unread.popitem(last=False)
+                self._feeds.pop(oldest, None)
+
+    def __len__(self) -> int:
+        return len(self._feeds)
+
+    async def _opened(self, answer: str) -> Feed | None:
+        """Single-flight: a thousand readers of one answer open it once."""
+        task = self._opening.get(answer)
+        if task is None:
+            task = self._opening[answer] = self._group.create_task(self._open(answer))
+            task.add_done_callback(lambda _: self._opening.pop(answer, None))
+        feed = await asyncio.shield(task)
+        if isinstance(feed, LogUnavailable):
+            raise feed
+        return feed
+
+    async def _open(self, answer: str) -> Feed | LogUnavailable | None:
+        try:
+            meta = await self._answers.meta(answer)
+            if meta is None:
+                return None
+            feed = Feed(self._answers, meta)
+            await feed.catch_up()
+            self._feeds[answer] = feed  # rung from here on
+            self._unread[answer] = None
+            await self._refresh(feed)  # what was appended while it was not
+        except LogUnavailable as error:  # handed to those who wait, not to the task group
+            return error
+        return feed
+
+    def _ring(self, ring: Ring) -> None:
+        if not ring.answer:
+            self._check_all = True
+            self._changed.set()
+        elif (feed := self._feeds.get(ring.answer)) is not None:
+            feed.ring(ring)
+            if feed.behind:
+                self._stale.add(ring.answer)
+                self._changed.set()
+
+    def _has_live(self) -> bool:
+        return any(feed.readers and not feed.ended for feed in self._feeds.values())
+
+    async def _keep_up(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(CHECK_S):
+                    await self._changed.wait()
+            except TimeoutError:
+                self._check_all = True
+            self._changed.clear()
+            try:
+                await self._catch_up()
+            except LogUnavailable as error:
+                log.warning("feeds wait for the log", error=str(error))
+                self._check_all = True
+                await asyncio.sleep(_RETRY_S)
+                self._changed.set()
+
+    async def _catch_up(self) -> None:
+        if self._check_all:
+            self._check_all = False
+            self._stale.update(feed.answer for feed in self._feeds.values() if not feed.ended)
+        while self._stale:
+            feed = self._feeds.get(self._stale.pop())
+            if feed is not None:
+                await self._refresh(feed)
+
+    async def _refresh(self, feed: Feed) -> None:
+        meta = await self._answers.meta(feed.answer)
+        if meta is None:
+            return
+        before = (feed.head, feed.state)
+        feed.learn(meta)
+        await feed.catch_up()
+        if (feed.head, feed.state) != before:
+            for wake in feed.readers:
+                wake()

@@ -1,0 +1,141 @@
+"""All connections of this process: admitting, watching for stalled peers, draining, closing."""
+
+import asyncio
+import random
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from chatserver.answers.log import AnswerLog
+from chatserver.delivery.connection import Connection
+from chatserver.delivery.feeds import Feeds
+from chatserver.delivery.performer import LogPerformer
+from chatserver.delivery.socket import Socket
+from chatserver.delivery.timeline import Timeline
+from chatserver.generation.generations import Generations
+from chatserver.protocol.codes import CloseCode
+from chatserver.protocol.events import Welcome
+from chatserver.protocol.session import Limits, Session
+
+_SWEEP_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryPolicy:
+    """`stall_s`: how long one send may wait for the peer. `retry_ms`: the range that a drain spreads reconnects
+    over."""
+
+    limits: Limits
+    server: str
+    heartbeat_s: float = 20.0
+    stall_s: float = 10.0
+    retry_ms: tuple[int, int] = (100, 1000)
+
+
+class ConnectionManager:
+    """`async with ConnectionManager(…)`: leaving it closes every connection, once, and waits for their ends."""
+
+    def __init__(
+        self,
+        answers: AnswerLog,
+        generations: Generations,
+        policy: DeliveryPolicy,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._policy = policy
+        self._clock = clock
+        self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
+        self._feeds = Feeds(answers)
+        self._timeline = Timeline(answers)
+        self._performer = LogPerformer(answers, generations, self._timeline)
+        self._connections: dict[str, Connection] = {}
+        self._gone = asyncio.Event()
+        self._draining = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self._group = asyncio.TaskGroup()
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        await self._feeds.__aenter__()
+        self._tasks = [self._group.create_task(self._timeline.run()), self._group.create_task(self._sweep())]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Connections first: they tail feeds and note times. Then the feeds, then what writes the times.
+        await self.close_all(CloseCode.RESTART, "restart")
+        await self._feeds.__aexit__(kind, error, trace)
+        for task in self._tasks:
+            task.cancel()
+        await self._timeline.flush()
+        await self._group.__aexit__(kind, error, trace)
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    async def serve(self, socket: Socket, user: str) -> None:
+        """Serves one accepted socket until it ends."""
+        connection = Connection(
+            uuid.uuid4().hex[:16],
+            user,
+            socket,
+            Session(self._policy.limits),
+            self._feeds,
+            self._performer,
+            clock=self._clock,
+        )
+        self._connections[connection.id] = connection
+        try:
+            if self._draining:
+                connection.drain(self._retry_ms())
+            await connection.run(self._welcome(connection))
+        finally:
+            del self._connections[connection.id]
+            self._gone.set()
+
+    def drain(self) -> None:
+        """Tells every client, each with its own time, to expect a restart."""
+        self._draining = True
+        for connection in self._connections.values():
+            connection.drain(self._retry_ms())
+
+    async def close_all(self, code: CloseCode, reason: str) -> None:
+        """Closes every connection and waits until they have ended, stalled ones included."""
+        for connection in list(self._connections.values()):
+            connection.close(code, reason)
+        deadline = self._clock() + self._policy.stall_s
+        while self._connections:
+            self._gone.clear()
+            try:
+                async with asyncio.timeout(max(0.0, deadline - self._clock())):
+                    await self._gone.wait()
+            except TimeoutError:
+                for connection in list(self._connections.values()):
+                    connection.drop_slow()
+                deadline = self._clock() + self._policy.stall_s
+
+    def _welcome(self, connection: Connection) -> Welcome:
+        return Welcome(
+            connection=connection.id,
+            server=self._policy.server,
+            heartbeat_s=self._policy.heartbeat_s,
+            max_message_bytes=self._policy.limits.max_message_bytes,
+        )
+
+    def _retry_ms(self) -> int:
+        return self._rng.randint(*self._policy.retry_ms)
+
+    async def _sweep(self) -> None:
+        """Drops the connections whose peer has not read for too long."""
+        while True:
+            await asyncio.sleep(_SWEEP_S)
+            limit = self._clock() - self._policy.stall_s
+            for connection in list(self._connections.values()):
+                if connection.sending_since is not None and connection.sending_since < limit:
+                    connection.drop_slow()
