@@ -117,7 +117,7 @@ class _Replica:
     ) -> list[tuple[str, float]]:
         with self._busy:
             self._refresh(connection)
-            if self._matrix is None:
+            if not self._matrix:
                 return []
             if len(query) != self._matrix.dimension:
                 raise DimensionMismatch(f"{len(query)} dimensions asked, {self._matrix.dimension} stored")
@@ -136,15 +136,14 @@ class _Replica:
         if self._matrix is not None:
             for passage in passages:
                 self._matrix.drop(passage)
-            if not len(self._matrix):
-                self._matrix = None
 
     def _put(self, changed: list[tuple[str, bytes]]) -> None:
         if not changed:
             return
         joined = np.frombuffer(b"".join(vector for _, vector in changed), dtype=np.float16)
         vectors = joined.reshape(len(changed), -1)
-        self._matrix = self._matrix or Matrix(vectors.shape[1])
+        if self._matrix is None or self._matrix.dimension != vectors.shape[1]:
+            self._matrix = Matrix(vectors.shape[1])  # another dimension: the namespace was emptied in between
         self._matrix.put([passage for passage, _ in changed], vectors)
 
 
