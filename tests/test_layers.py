@@ -1,0 +1,290 @@
+"""Who may import whom, read from the source with `ast`.
+
+A module that no row of a table places is a failure, and so is a row that places nothing: the tables stay the truth.
+"""
+
+import ast
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("retrieval", "graph", "prompts", "chatserver")
+
+# Lowest first. A layer imports itself and the layers before it, except that only adapters and wiring name adapters.
+# `a.b` places that module alone (a package's name: its __init__), `a.b.*` all in a package that has no row of its own.
+LAYERS: dict[str, tuple[str, ...]] = {
+    "pure": (
+        "retrieval",
+        "retrieval.chunking",
+        "retrieval.errors",
+        "retrieval.text",
+        "retrieval.types",
+        "graph",
+        "graph.errors",
+        "graph.mentions",
+        "graph.names",
+        "graph.types",
+        "prompts.*",
+        "chatserver",
+        "chatserver.protocol.*",
+        "chatserver.answers.*",
+        "chatserver.models",
+        "chatserver.models.selection",
+        "chatserver.models.sentences",
+        "chatserver.pipeline",
+        "chatserver.pipeline.citations",
+        "chatserver.pipeline.decide",
+        "chatserver.pipeline.wording",
+    ),
+    "ports": (
+        "retrieval.filters",
+        "retrieval.ports",
+        "graph.ports",
+        "chatserver.answers.document",
+        "chatserver.answers.log",
+        "chatserver.models.port",
+        "chatserver.pipeline.port",
+        "chatserver.server_config",
+        "chatserver.settings",
+    ),
+    "adapters": (
+        "retrieval.embedded.*",
+        "retrieval.embedders.*",
+        "graph.embedded.*",
+        "chatserver.answers.memory",
+        "chatserver.answers.sqlite",
+        "chatserver.answers.sqlite_schema",
+        "chatserver.models.*",
+    ),
+    "orchestration": (
+        "chatserver.delivery.*",
+        "chatserver.generation.*",
+        "chatserver.pipeline.*",
+    ),
+    "wiring": (),
+    "edges": ("chatserver.app", "chatserver.client.*", "chatserver.edge.*"),
+}
+
+# No module whose name starts with the left side imports one whose name starts with something on the right.
+NEVER: dict[str, tuple[str, ...]] = {
+    "retrieval": ("graph", "prompts", "chatserver"),
+    "graph": ("prompts", "chatserver"),
+    "prompts": ("retrieval", "graph", "chatserver"),
+    # A generation never knows a socket, a connection never knows a model.
+    "chatserver.generation": ("chatserver.delivery", "starlette", "uvicorn", "websockets"),
+    "chatserver.delivery": ("chatserver.models", "chatserver.pipeline", "graph"),
+    "chatserver.pipeline": ("chatserver.delivery", "chatserver.generation", "starlette"),
+    # Whoever installs the client alone gets the client alone.
+    "chatserver.client": ("retrieval", "graph", "prompts", "starlette", "uvicorn", "pydantic"),
+}
+
+# Every third-party package and the modules that may import it; what is not here may not be imported.
+THIRD_PARTY: dict[str, tuple[str, ...]] = {
+    "jinja2": ("prompts",),
+    "numpy": ("retrieval.embedded", "retrieval.embedders"),
+    "orjson": ("chatserver.answers", "chatserver.generation", "chatserver.protocol"),
+    "pydantic": ("chatserver.edge", "chatserver.protocol", "chatserver.server_config", "chatserver.settings"),
+    "pydantic_settings": ("chatserver.settings",),
+    "safetensors": ("retrieval.embedders",),
+    "semchunk": ("retrieval.chunking",),
+    "snowballstemmer": ("retrieval.text",),
+    "starlette": ("chatserver.app", "chatserver.edge"),
+    "structlog": ("chatserver",),
+    "tokenizers": ("retrieval.embedders",),
+    "uvicorn": ("chatserver.server_config",),
+    "websockets": ("chatserver.client",),
+}
+
+# Packages that one file alone imports, so that replacing the upstream means replacing that file.
+ONE_FILE = (
+    "jinja2",
+    "langchain_core",
+    "neo4j",
+    "openai",
+    "pinecone",
+    "safetensors",
+    "semchunk",
+    "snowballstemmer",
+    "tokenizers",
+)
+
+# Pure code computes. It neither waits nor talks to the machine.
+IMPURE = {"asyncio", "concurrent", "http", "multiprocessing", "socket", "sqlite3", "ssl", "subprocess"}
+
+# Slow to import: only ever inside a function, or at the top of an adapter that wiring itself imports late.
+SLOW = {"langchain_core", "neo4j", "openai", "pinecone"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """Module `importer` imports `target` (a module's dotted name); `lazy` when inside a function."""
+
+    importer: str
+    target: str
+    lazy: bool
+
+    def __str__(self) -> str:
+        return f"{self.importer} -> {self.target}"
+
+
+def within(module: str, prefix: str) -> bool:
+    return module == prefix or module.startswith(f"{prefix}.")
+
+
+@cache
+def modules() -> dict[str, Path]:
+    found = {}
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def named(node: ast.AST, importer: str, is_package: bool) -> Iterator[str]:
+    """What an import statement names: `from a import b` is `a.b` when that is a module of ours, else `a`."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        parents = importer.split(".")[: None if is_package else -1]
+        anchor = parents[: len(parents) - node.level + 1] if node.level else []
+        base = ".".join([*anchor, *([node.module] if node.module else [])])
+        for alias in node.names:
+            name = f"{base}.{alias.name}"
+            yield name if name in modules() else base
+
+
+def read_imports(importer: str, path: Path) -> Iterator[Import]:
+    def walk(node: ast.AST, lazy: bool) -> Iterator[Import]:
+        for child in ast.iter_child_nodes(node):
+            for target in named(child, importer, path.name == "__init__.py"):
+                yield Import(importer, target, lazy)
+            yield from walk(child, lazy or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef))
+
+    yield from walk(ast.parse(path.read_text("utf-8")), False)
+
+
+@cache
+def imports() -> tuple[Import, ...]:
+    return tuple(entry for name, path in modules().items() for entry in read_imports(name, path))
+
+
+def ours() -> Iterable[Import]:
+    return (entry for entry in imports() if entry.target in modules())
+
+
+def third_party() -> Iterator[tuple[Import, str]]:
+    for entry in imports():
+        package = entry.target.split(".")[0]
+        if package not in PACKAGES and package not in sys.stdlib_module_names:
+            yield entry, package
+
+
+def row_of(module: str) -> tuple[str, str] | None:
+    """The layer and the name in it that place a module."""
+    best: tuple[int, str, str] | None = None
+    for layer, names in LAYERS.items():
+        for name in names:
+            package = name.removesuffix(".*")
+            fits = within(module, package) if name.endswith(".*") else module == package
+            # A name of its own beats its package's.
+            rank = 2 * package.count(".") + (not name.endswith(".*"))
+            if fits and (best is None or rank > best[0]):
+                best = (rank, layer, name)
+    return best and (best[1], best[2])
+
+
+def layer_of(module: str) -> str:
+    row = row_of(module)
+    assert row, f"{module} has no layer: add it to LAYERS"
+    return row[0]
+
+
+def test_every_module_has_a_layer_and_every_row_a_module() -> None:
+    """The table places all there is and nothing that is gone."""
+    placed = {module: row_of(module) for module in modules()}
+    rows = {(layer, name) for layer, names in LAYERS.items() for name in names}
+    assert [module for module, row in placed.items() if row is None] == []
+    assert rows - set(placed.values()) == set()
+
+
+def test_imports_point_downwards() -> None:
+    """No module imports one of a layer above its own; adapters are named by adapters and wiring only."""
+    order = list(LAYERS)
+
+    def allowed(entry: Import) -> bool:
+        importer, target = layer_of(entry.importer), layer_of(entry.target)
+        if target == "adapters":
+            return importer in {"adapters", "wiring"}
+        return order.index(target) <= order.index(importer)
+
+    assert [str(entry) for entry in ours() if not allowed(entry)] == []
+
+
+@pytest.mark.parametrize("package", NEVER)
+def test_what_a_package_never_imports(package: str) -> None:
+    """The directions between packages that a layer alone would allow."""
+    mine = [entry for entry in imports() if within(entry.importer, package)]
+    assert [str(e) for e in mine if any(within(e.target, other) for other in NEVER[package])] == []
+
+
+def test_the_client_imports_nothing_of_the_server() -> None:
+    """`chatserver.client` reads no other module of ours."""
+    mine = [entry for entry in ours() if within(entry.importer, "chatserver.client")]
+    assert [str(entry) for entry in mine if not within(entry.target, "chatserver.client")] == []
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    """The graph of imports, lazy ones included, has no cycle."""
+    graph: dict[str, set[str]] = {module: set() for module in modules()}
+    for entry in ours():
+        # A module may name the package that holds it, whose __init__ may import the module.
+        if not within(entry.importer, entry.target):
+            graph[entry.importer].add(entry.target)
+    TopologicalSorter(graph).prepare()
+
+
+def test_third_party_packages_stay_where_they_belong() -> None:
+    """A package is imported only by the modules that THIRD_PARTY names for it."""
+    wrong = [
+        str(entry)
+        for entry, package in third_party()
+        if not any(within(entry.importer, prefix) for prefix in THIRD_PARTY.get(package, ()))
+    ]
+    assert wrong == []
+
+
+def test_third_party_rows_are_used() -> None:
+    """A row of THIRD_PARTY that no import needs is out of date."""
+    used = {
+        (package, prefix)
+        for entry, package in third_party()
+        for prefix in THIRD_PARTY.get(package, ())
+        if within(entry.importer, prefix)
+    }
+    assert {(package, prefix) for package, prefixes in THIRD_PARTY.items() for prefix in prefixes} - used == set()
+
+
+@pytest.mark.parametrize("package", ONE_FILE)
+def test_an_upstream_is_imported_by_one_file(package: str) -> None:
+    """Replacing an upstream means replacing one file."""
+    assert len({entry.importer for entry, name in third_party() if name == package}) <= 1
+
+
+def test_pure_modules_do_no_io() -> None:
+    """Nothing in the lowest layer can wait, open a socket or start a process."""
+    pure = [entry for entry in imports() if layer_of(entry.importer) == "pure"]
+    assert [str(entry) for entry in pure if entry.target.split(".")[0] in IMPURE] == []
+
+
+def test_slow_packages_are_imported_late() -> None:
+    """What takes half a second to import is imported by an adapter, and that adapter inside a function."""
+    slow = {entry.importer for entry, package in third_party() if package in SLOW and not entry.lazy}
+    assert [module for module in slow if layer_of(module) != "adapters"] == []
+    assert [str(entry) for entry in ours() if entry.target in slow and not entry.lazy] == []
