@@ -1,6 +1,6 @@
 """What the pipeline needs from a model. A model knows neither sockets nor logs."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -82,7 +82,7 @@ class ModelError(Exception):
 class Model(Protocol):
     name: str
 
-    def stream(self, request: ModelRequest) -> AsyncIterator[ModelPart]:
+    def stream(self, request: ModelRequest) -> AsyncGenerator[ModelPart, None]:
         """The answer, part by part. Raises `ModelError`. Closing the iterator or cancelling the task ends the
         upstream call too."""
 

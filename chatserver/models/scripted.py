@@ -10,7 +10,7 @@ Nothing is random: token n of a script is `token_text(n, size)`, so a checker re
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal, TypeAlias, get_args
 
@@ -135,7 +135,7 @@ class ScriptedModel:
         self._script = script
         self._sleep = sleep
 
-    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelPart]:
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelPart, None]:
         steps: Iterable[Step] = parse_script(request.question).steps() if self._script is None else self._script
         since_turn = 0
         for step in steps:

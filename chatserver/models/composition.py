@@ -1,0 +1,106 @@
+"""The Markdown of an extractive answer: quotes by source, facts as bullets, records as a table, and the refusal.
+Pure; the few words of its own are here, in both languages."""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+
+from chatserver.models.selection import Candidate
+from graph.types import Fact, Record
+from retrieval.text import Language
+from retrieval.types import RankedPassage, Scalar
+
+NO_MODEL: Mapping[Language, str] = {
+    "en": "No language model is configured: this answer is made of literal extracts from the sources.",
+    "nl": "Er is geen taalmodel ingesteld: dit antwoord bestaat uit letterlijke fragmenten uit de bronnen.",
+}
+_NOTHING: Mapping[Language, str] = {
+    "en": "The sources do not answer this.",
+    "nl": "De bronnen geven hier geen antwoord op.",
+}
+_MISSING: Mapping[Language, str] = {
+    "en": "Nothing was found about {names}.",
+    "nl": "Er is niets gevonden over {names}.",
+}
+_NEAREST: Mapping[Language, str] = {"en": "Nearest to it:", "nl": "Het dichtst in de buurt komt:"}
+_RELATED: Mapping[Language, str] = {"en": "Related:", "nl": "Verwant:"}
+_FOUND: Mapping[Language, str] = {"en": "Found in the records:", "nl": "Gevonden in de gegevens:"}
+
+MOST_COLUMNS = 8
+
+
+def answer(
+    language: Language, *, missing: Sequence[str] = (), table: str = "", quotes: str = "", facts: str = ""
+) -> str:
+    """The parts that there are, a blank line between them. `missing`: names of which the sources say nothing."""
+    return "\n\n".join(
+        part
+        for part in (
+            _missing(language, missing),
+            f"{_FOUND[language]}\n\n{table}" if table else "",
+            quotes,
+            f"{_RELATED[language]}\n\n{facts}" if facts else "",
+        )
+        if part
+    )
+
+
+def refusal(language: Language, missing: Sequence[str], titles: Sequence[str]) -> str:
+    """What was not found, and the titles that came nearest."""
+    nearest = list(dict.fromkeys(titles))[:3]
+    return "\n\n".join(
+        part
+        for part in (
+            f"{_NOTHING[language]} {_missing(language, missing)}".strip(),
+            f"{_NEAREST[language]}\n\n" + "\n".join(f"- {title}" for title in nearest) if nearest else "",
+        )
+        if part
+    )
+
+
+def quotes(passages: Sequence[RankedPassage], chosen: Sequence[Candidate]) -> str:
+    """The title of each source in bold, its quotes as bullets under it, each with its mark."""
+    blocks = []
+    for source, group in groupby(chosen, key=lambda c: c.source):
+        title = passages[source].passage.title
+        bullets = [f"- “{c.sentence.text}” [{source + 1}]" for c in group]
+        blocks.append("\n".join([f"**{title}**", "", *bullets]))
+    return "\n\n".join(blocks)
+
+
+def bullets(facts: Sequence[Fact]) -> str:
+    return "\n".join(f"- {fact.subject} — {fact.relation} — {fact.object}" for fact in facts)
+
+
+def table(records: Sequence[Record], first: int) -> str:
+    """One table for each collection, its mark at the end of each row; `first` is the first record's source number."""
+    numbered = list(enumerate(records, first))
+    tables = []
+    for collection, group in groupby(numbered, key=lambda pair: pair[1].collection):
+        rows = list(group)
+        columns = list(dict.fromkeys(name for _, record in rows for name in record.fields))[:MOST_COLUMNS]
+        lines = [_row(["id", *columns, collection]), _row(["---"] * (len(columns) + 2))]
+        lines += [
+            _row([record.id, *(_cell(record.fields.get(name)) for name in columns), f"[{n}]"]) for n, record in rows
+        ]
+        tables.append("\n".join(lines))
+    return "\n\n".join(tables)
+
+
+def record_text(record: Record) -> str:
+    """A record in words, as it is quoted and searched."""
+    fields = ", ".join(f"{name}: {_cell(value)}" for name, value in record.fields.items() if value is not None)
+    return f"{record.collection} {record.id}: {fields}"
+
+
+def _missing(language: Language, names: Sequence[str]) -> str:
+    return _MISSING[language].format(names=", ".join(f"“{name}”" for name in names)) if names else ""
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |"
+
+
+def _cell(value: Scalar | None) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)

@@ -1,0 +1,108 @@
+"""The answerer that needs no language model: it quotes the sentences of the context that answer best.
+
+It writes nothing of its own but a frame: every statement is a verbatim quote with its source. When the context does
+not speak of what was asked it says so, and names what it found nearest. It tells, each time, that no model is
+configured. Ranking is in `selection`, refusal in `coverage`; here they become an answer.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from dataclasses import dataclass
+
+from chatserver.models import composition
+from chatserver.models.coverage import Coverage, coverage
+from chatserver.models.port import Context, ModelPart, ModelRequest, NoticePart, TextPart
+from chatserver.models.selection import MOST, Candidate, candidates, select
+from graph.types import Fact
+from retrieval.errors import RetrievalError
+from retrieval.ports import Embedder
+from retrieval.text import Language, content_stems
+from retrieval.types import Passage, Vector
+
+COVERED = 0.5
+"""Share of the question's content words in the context below which it does not speak of the question."""
+MOST_FACTS = 3
+MOST_BESIDE_RECORDS = 2
+_PIECE = re.compile(r"(?:\S+\s*){1,4}|\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Materials:
+    """What an answer is composed from."""
+
+    chosen: tuple[Candidate, ...]
+    covered: Coverage
+
+
+class ExtractiveModel:
+    """Composes cited quotes. Without an embedder, or when it fails, sentences are ranked by words alone."""
+
+    name = "extractive"
+
+    def __init__(self, embedder: Embedder | None = None) -> None:
+        self._embedder = embedder
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelPart, None]:
+        language: Language = "nl" if request.language == "nl" else "en"
+        yield NoticePart("no_model", composition.NO_MODEL[language])
+        passages = [ranked.passage for ranked in request.context.passages]
+        among = await asyncio.to_thread(candidates, passages)
+        vectors = await self._embed(request.question, passages, among)
+        materials = await asyncio.to_thread(_choose, request, language, passages, among, vectors)
+        text = _compose(request.context, language, materials, content_stems(request.question, language))
+        for piece in pieces(text):
+            yield TextPart(piece)
+
+    async def aclose(self) -> None:
+        """Nothing is held: the embedder belongs to who gave it."""
+
+    async def _embed(
+        self, question: str, passages: Sequence[Passage], among: Sequence[Candidate]
+    ) -> list[Vector] | None:
+        if self._embedder is None or not among:
+            return None
+        texts = [question] + [f"{passages[c.source].title}. {c.sentence.text}" for c in among]
+        try:
+            return await self._embedder.embed(texts)
+        except RetrievalError:
+            return None
+
+
+def pieces(text: str) -> Iterator[str]:
+    """A few words at a time, white space included: joined they are `text`."""
+    return (match.group() for match in _PIECE.finditer(text))
+
+
+def _choose(
+    request: ModelRequest,
+    language: Language,
+    passages: Sequence[Passage],
+    among: Sequence[Candidate],
+    vectors: Sequence[Vector] | None,
+) -> _Materials:
+    most = MOST_BESIDE_RECORDS if request.context.records else MOST
+    chosen = select(request.question, language, passages, among, vectors, most=most)
+    texts = [f"{passage.title}\n{passage.text}" for passage in passages]
+    return _Materials(tuple(chosen), coverage(request.question, language, texts))
+
+
+def _compose(context: Context, language: Language, materials: _Materials, wanted: Sequence[str]) -> str:
+    covered = materials.covered
+    answers = materials.chosen and covered.share >= COVERED
+    if not answers and not context.records:
+        return composition.refusal(language, covered.missing, [r.passage.title for r in context.passages])
+    return composition.answer(
+        language,
+        missing=() if context.records else covered.missing_names,
+        table=composition.table(context.records, first=len(context.passages) + 1),
+        quotes=composition.quotes(context.passages, materials.chosen if answers else ()),
+        facts=composition.bullets(_helpful(context.facts, wanted)),
+    )
+
+
+def _helpful(facts: Sequence[Fact], wanted: Sequence[str]) -> list[Fact]:
+    """Those that say something about a word of the question."""
+    asked = set(wanted)
+    helpful = [fact for fact in facts if asked.intersection(content_stems(f"{fact.subject} {fact.object}"))]
+    return helpful[:MOST_FACTS]

@@ -1,0 +1,191 @@
+"""`AnswerPipeline`: one question to the entries of its answer.
+
+    start
+    start-step  data-decision  [data-retrieval  source-document …  data-records]  finish-step
+    start-step  [text-start  text-delta …  text-end]  data-notice …  data-timing  finish-step
+    finish | error
+
+A takeover keeps finished steps, so what a step must tell to be continued from stands in the step itself: the first
+names its sources (`told`), the second how it ended (`data-timing.outcome`: `completed` or an error's code).
+
+    data-timing  {decide_ms?, retrieve_ms?, first_text_ms?, total_ms, model?, prompt?, usage?: {input_tokens,
+                  output_tokens}, dropped_marks, outcome}
+    data-notice  {code, message}
+"""
+
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+import structlog
+
+from chatserver.models.port import Context, Model, ModelPart, TextPart
+from chatserver.pipeline import told as telling
+from chatserver.pipeline.deadline import Deadline, DeadlineExpired
+from chatserver.pipeline.decide import Decision, decide
+from chatserver.pipeline.port import Question
+from chatserver.pipeline.prompting import TEMPLATES, model_request
+from chatserver.pipeline.retrieve import Retriever
+from chatserver.pipeline.speech import COMPLETED, TIMED_OUT, Speech
+from chatserver.pipeline.wording import failure, reply
+from chatserver.protocol import chunks
+from chatserver.protocol.chunks import Chunk
+from prompts import Prompts
+from retrieval.errors import RetrievalError
+from retrieval.types import Passage
+
+log = structlog.get_logger(__name__)
+
+NOT_RETRIEVED = "retrieval_failed"
+
+
+class Passages(Protocol):
+    """Of `retrieval.ports.DocumentStore`, what a takeover needs."""
+
+    async def passages(self, ids: Sequence[str], *, namespace: str = "") -> list[Passage]: ...
+
+
+class AnswerPipeline:
+    """`timeout_s` is for the whole answer; a takeover starts it anew. Only the model and the retrieval spend it."""
+
+    def __init__(
+        self,
+        retriever: Retriever,
+        model: Model,
+        prompts: Prompts,
+        passages: Passages,
+        *,
+        timeout_s: float = 120.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._retriever = retriever
+        self._model = model
+        self._prompts = prompts
+        self._passages = passages
+        self._timeout_s = timeout_s
+        self._clock = clock
+
+    async def run(self, question: Question, told: Sequence[Chunk] = ()) -> AsyncGenerator[Chunk, None]:
+        """See `Pipeline.run`."""
+        if not told:
+            yield chunks.start(question.answer)
+        steps = telling.finished_steps(told)
+        step_is_open = bool(told) and told[-1]["type"] == "reset-step"
+        with Deadline(self._timeout_s) as deadline:
+            answer = _Answer(question, deadline, self._clock())
+            if steps:
+                await self._recall(answer, steps[0])
+            else:
+                if not step_is_open:
+                    yield chunks.start_step()
+                async with aclosing(self._find(answer)) as found:
+                    async for chunk in found:
+                        yield chunk
+                yield chunks.finish_step()
+                step_is_open = False
+            if len(steps) > 1:
+                answer.outcome = telling.outcome(steps[1])
+            else:
+                if not step_is_open:
+                    yield chunks.start_step()
+                async with aclosing(self._speak(answer)) as said:
+                    async for chunk in said:
+                        yield chunk
+                yield chunks.finish_step()
+        yield _terminal(answer)
+
+    async def _find(self, answer: "_Answer") -> AsyncGenerator[Chunk, None]:
+        """The first step: what to do, and what there is to answer from."""
+        began = self._clock()
+        answer.decision = decide(answer.question.text)
+        answer.timing["decide_ms"] = self._ms_since(began)
+        yield telling.decision_chunk(answer.decision)
+        if answer.decision.kind != "retrieve":
+            return
+        question, began = answer.question, self._clock()
+        work = self._retriever.retrieve(question.text, namespace=question.namespace, filter=question.filter)
+        try:
+            retrieved = await answer.deadline.wait(work)
+        except DeadlineExpired:
+            answer.outcome = TIMED_OUT
+            return
+        answer.timing["retrieve_ms"] = self._ms_since(began)
+        answer.context = retrieved.context
+        if retrieved.failed:
+            answer.outcome = NOT_RETRIEVED
+        for chunk in telling.retrieval_chunks(retrieved):
+            yield chunk
+
+    async def _recall(self, answer: "_Answer", step: Sequence[Chunk]) -> None:
+        """The first step as another owner has told it; its passages are loaded again by id."""
+        told = telling.read(step)
+        answer.decision, answer.context = told.decision, told.context
+        ids = [ranked.passage.id for ranked in told.context.passages]
+        try:
+            work = self._passages.passages(ids, namespace=answer.question.namespace)
+            answer.context = telling.reloaded(told.context, await answer.deadline.wait(work) if ids else ())
+        except DeadlineExpired:
+            answer.outcome = TIMED_OUT
+        except RetrievalError as error:
+            log.warning("told passages not loaded", answer=answer.question.answer, code=error.code)
+            answer.outcome = NOT_RETRIEVED
+        if told.failed:
+            answer.outcome = NOT_RETRIEVED
+
+    async def _speak(self, answer: "_Answer") -> AsyncGenerator[Chunk, None]:
+        """The second step: the text, and how long all took. Without a context to speak from, only the latter."""
+        timing = answer.timing
+        if answer.outcome == COMPLETED:
+            speech = Speech(telling.sources(answer.context), answer.deadline, self._clock)
+            async with aclosing(speech.entries(self._parts(answer))) as entries:
+                async for chunk in entries:
+                    yield chunk
+            answer.outcome = speech.outcome
+            timing["dropped_marks"] = speech.dropped_marks
+            if speech.first_text_at is not None:
+                timing["first_text_ms"] = _ms(speech.first_text_at - answer.began)
+            if speech.usage is not None:
+                timing["usage"] = asdict(speech.usage)
+        timing["total_ms"] = self._ms_since(answer.began)
+        timing["outcome"] = answer.outcome
+        yield chunks.data("timing", timing)
+
+    def _parts(self, answer: "_Answer") -> AsyncGenerator[ModelPart, None]:
+        question, decision = answer.question, answer.decision
+        if decision.kind != "retrieve":
+            return _said(reply(decision.kind, decision.language, question.asked_at))
+        answer.timing |= {"model": self._model.name, "prompt": self._prompts.version(*TEMPLATES)}
+        request = model_request(self._prompts, question.text, decision.language, answer.context, question.history)
+        return self._model.stream(request)
+
+    def _ms_since(self, began: float) -> float:
+        return _ms(self._clock() - began)
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What becomes of one question."""
+
+    question: Question
+    deadline: Deadline
+    began: float
+    decision: Decision = field(default_factory=lambda: decide(""))
+    context: Context = field(default_factory=Context)
+    outcome: str = COMPLETED
+    timing: dict[str, Any] = field(default_factory=dict)
+
+
+async def _said(text: str) -> AsyncGenerator[ModelPart, None]:
+    yield TextPart(text)
+
+
+def _terminal(answer: _Answer) -> Chunk:
+    if answer.outcome == COMPLETED:
+        return chunks.finish()
+    return chunks.error(failure(answer.outcome, answer.decision.language), answer.outcome)
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 1)

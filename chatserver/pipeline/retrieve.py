@@ -1,0 +1,142 @@
+"""From a question to the context of its answer: passages, the graph's facts about them, and typed records.
+
+Passages then facts, and beside them records, run under one deadline. What fails or is late is left out and named in
+a `LegReport`; the answer is written from the rest. Nothing but cancellation comes out of here as an exception.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import structlog
+
+from chatserver.models.port import Context
+from graph.types import Collection, Fact, Record, RecordQuery
+from retrieval.errors import RetrievalError
+from retrieval.ports import Filter
+from retrieval.types import LegReport, LegState, RankedPassage
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+FACTS = 6
+"""Facts asked of the graph for one answer."""
+
+
+class Found(Protocol):
+    """What a hybrid search returns."""
+
+    @property
+    def passages(self) -> tuple[RankedPassage, ...]: ...
+    @property
+    def legs(self) -> tuple[LegReport, ...]: ...
+
+
+class Search(Protocol):
+    """Passages for a text, best first. Raises `RetrievalError` when no leg could answer."""
+
+    async def __call__(self, text: str, *, namespace: str, filter: Filter | None) -> Found: ...
+
+
+class Facts(Protocol):
+    """Of `graph.ports.GraphStore`, what is needed here."""
+
+    async def facts(self, passages: Sequence[str], *, limit: int, namespace: str = "") -> list[Fact]: ...
+
+
+class Records(Protocol):
+    """Of `graph.ports.RecordStore`, what is needed here."""
+
+    async def collections(self, *, namespace: str = "") -> Mapping[str, Collection]: ...
+    async def query(self, query: RecordQuery, *, namespace: str = "") -> list[Record]: ...
+
+
+RecordPlan = Callable[[str, Mapping[str, Collection]], RecordQuery | None]
+"""Pure: a question and the known collections to a checked plan, None when it asks for no records."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    context: Context
+    legs: tuple[LegReport, ...]
+
+    @property
+    def failed(self) -> bool:
+        """Nothing was found and something failed: an answer would claim an absence that was never checked."""
+        nothing = not self.context.passages and not self.context.records
+        return nothing and any(leg.state is not LegState.OK for leg in self.legs)
+
+
+class Retriever:
+    def __init__(
+        self,
+        search: Search,
+        *,
+        facts: Facts | None = None,
+        records: Records | None = None,
+        plan: RecordPlan | None = None,
+        deadline_s: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._search = search
+        self._facts = facts
+        self._records = records
+        self._plan = plan
+        self._deadline_s = deadline_s
+        self._clock = clock
+
+    async def retrieve(self, text: str, *, namespace: str = "", filter: Filter | None = None) -> Retrieved:
+        ends = asyncio.get_running_loop().time() + self._deadline_s
+        async with asyncio.TaskGroup() as group:
+            passages = group.create_task(self._find(text, namespace, filter, ends))
+            records = group.create_task(self._query(text, namespace, ends))
+        (ranked, facts, legs), (rows, record_legs) = passages.result(), records.result()
+        return Retrieved(Context(ranked, facts, rows), legs + record_legs)
+
+    async def _find(
+        self, text: str, namespace: str, filter: Filter | None, ends: float
+    ) -> tuple[tuple[RankedPassage, ...], tuple[Fact, ...], tuple[LegReport, ...]]:
+        found, report = await self._leg("search", self._search(text, namespace=namespace, filter=filter), ends)
+        if found is None:
+            return (), (), (report,)
+        if self._facts is None or not found.passages:
+            return found.passages, (), found.legs
+        ids = [ranked.passage.id for ranked in found.passages]
+        facts, report = await self._leg("facts", self._facts.facts(ids, limit=FACTS, namespace=namespace), ends)
+        return found.passages, tuple(facts or ()), (*found.legs, report)
+
+    async def _query(self, text: str, namespace: str, ends: float) -> tuple[tuple[Record, ...], tuple[LegReport, ...]]:
+        """No leg is reported for a question that asks for no records."""
+        if self._records is None or self._plan is None:
+            return (), ()
+        rows, report = await self._leg("records", self._planned(self._records, self._plan, text, namespace), ends)
+        if rows is None and report.state is LegState.OK:
+            return (), ()
+        return tuple(rows or ()), (report,)
+
+    @staticmethod
+    async def _planned(records: Records, plan: RecordPlan, text: str, namespace: str) -> list[Record] | None:
+        query = plan(text, await records.collections(namespace=namespace))
+        return None if query is None else await records.query(query, namespace=namespace)
+
+    async def _leg(self, name: str, work: Awaitable[T], ends: float) -> tuple[T | None, LegReport]:
+        """The work's result, or None and why. A bug in one leg must not cost the answer: it is logged and contained."""
+        began = self._clock()
+        result, state, code = None, LegState.OK, ""
+        try:
+            async with asyncio.timeout_at(ends):
+                result = await work
+        except TimeoutError:
+            state, code = LegState.LATE, "deadline_exceeded"
+        except RetrievalError as error:
+            state, code = LegState.FAILED, error.code
+        except Exception:
+            log.exception("retrieval leg broke", leg=name)
+            state, code = LegState.FAILED, "internal"
+        return result, LegReport(name, state, (self._clock() - began) * 1000, _hits(result), code)
+
+
+def _hits(result: object) -> int:
+    return len(result) if isinstance(result, Sequence) else 0
