@@ -17,7 +17,7 @@ _PAGE = 1000
 class _Shown:
     """What the entries so far have shown."""
 
-    text: str = ""
+    texts: list[str] = field(default_factory=list)
     sources: list[dict[str, Any]] = field(default_factory=list)
     citations: list[dict[str, Any]] = field(default_factory=list)
     data: dict[str, Any] = field(default_factory=dict)
@@ -26,7 +26,7 @@ class _Shown:
 
     def copy(self) -> "_Shown":
         return _Shown(
-            self.text, list(self.sources), list(self.citations), dict(self.data), list(self.notices), self.error
+            list(self.texts), list(self.sources), list(self.citations), dict(self.data), list(self.notices), self.error
         )
 
 
@@ -54,7 +54,7 @@ def fold(chunks: Iterable[Chunk]) -> AnswerDocument:
             case "reset-step":
                 shown = before_step.copy()
             case "text-delta":
-                shown.text += chunk["delta"]
+                shown.texts.append(chunk["delta"])
             case "text-end":
                 shown.citations += chunk.get("citations", [])
             case "source-document":
@@ -67,7 +67,12 @@ def fold(chunks: Iterable[Chunk]) -> AnswerDocument:
             case str(kind) if kind.startswith("data-"):
                 shown.data[kind.removeprefix("data-")] = chunk["data"]
     return AnswerDocument(
-        shown.text, tuple(shown.sources), tuple(shown.citations), shown.data, tuple(shown.notices), shown.error
+        "".join(shown.texts),
+        tuple(shown.sources),
+        tuple(shown.citations),
+        shown.data,
+        tuple(shown.notices),
+        shown.error,
     )
 
 

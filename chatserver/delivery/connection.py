@@ -10,7 +10,8 @@ Theory of operation
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
@@ -51,23 +52,20 @@ class Connection:
         session: Session,
         feeds: Feeds,
         performer: Performer,
-        *,
-        clock: Callable[[], float],
     ) -> None:
         self.id = id
         self.user = user
-        self.sending_since: float | None = None
-        """When the send that is under way began, on the clock given; None while none is."""
         self._socket = socket
         self._session = session
         self._feeds = feeds
         self._performer = performer
-        self._clock = clock
         self._outbox = Outbox()
         self._commands: asyncio.Queue[Perform] = asyncio.Queue(COMMANDS)
         self._work = asyncio.Event()
         self._closing: Close | None = None
         self._sending: asyncio.Timeout | None = None
+        self._is_sending = False
+        self._progress = (0, 0.0)
 
     async def run(self, welcome: events.Welcome) -> None:
         """Serves the connection until either side ends it."""
@@ -93,6 +91,14 @@ class Connection:
     def close(self, code: CloseCode, reason: str) -> None:
         """Closes after what is already due. Idempotent; the first code stays."""
         self._apply(self._session.close(code, reason))
+
+    def has_stalled(self, now: float, stall_s: float) -> bool:
+        """Whether a send has waited for `stall_s` without one frame taken, as far as the calls of this method tell."""
+        sent, since = self._progress
+        if not self._is_sending or sent != self._socket.sent:
+            self._progress = (self._socket.sent, now)
+            return False
+        return now - since >= stall_s
 
     def drop_slow(self) -> None:
         """Ends a connection whose peer has stopped reading, without waiting for it."""
@@ -192,8 +198,8 @@ class Connection:
                 return
 
     async def _send_events(self) -> None:
-        while self._outbox.events:
-            await self._send(self._outbox.events.popleft())
+        waiting, self._outbox.events = self._outbox.events, deque()
+        await self._send(waiting)
 
     async def _advance(self, answer: str) -> None:
         tail = self._outbox.tails.get(answer)
@@ -206,17 +212,14 @@ class Connection:
             return
         if tail.next == 0 and frames:
             self._performer.sending(answer)
-        for frame in frames:
-            if self._outbox.tails.get(answer) is not tail:
-                return  # a resume has moved the cursor
-            await self._send(frame)
-            tail.next += 1
-        if tail.done:
+        await self._send(frames)
+        tail.next += len(frames)
+        if tail.done and self._outbox.tails.get(answer) is tail:  # a resume may have moved the cursor
             self._drop_tail(answer)
             self._performer.delivered(answer)
             self._apply(self._session.ended(answer, tail.next - 1, tail.feed.state))
 
-    async def _send(self, frame: str) -> None:
-        self.sending_since = self._clock()
-        await self._socket.send(frame)
-        self.sending_since = None
+    async def _send(self, frames: Sequence[str]) -> None:
+        self._is_sending = True
+        await self._socket.send(frames)
+        self._is_sending = False

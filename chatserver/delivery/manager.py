@@ -88,7 +88,6 @@ class ConnectionManager:
             Session(self._policy.limits),
             self._feeds,
             self._performer,
-            clock=self._clock,
         )
         self._connections[connection.id] = connection
         try:
@@ -135,7 +134,7 @@ class ConnectionManager:
         """Drops the connections whose peer has not read for too long."""
         while True:
             await asyncio.sleep(_SWEEP_S)
-            limit = self._clock() - self._policy.stall_s
+            now = self._clock()
             for connection in list(self._connections.values()):
-                if connection.sending_since is not None and connection.sending_since < limit:
+                if connection.has_stalled(now, self._policy.stall_s):
                     connection.drop_slow()

@@ -1,0 +1,51 @@
+"""The ASGI application: `uvicorn chatserver.app:app`, or `create_app(settings)` for one of your own.
+
+Importing this module reads no configuration and opens nothing: both happen in the lifespan's start-up.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.routing import WebSocketRoute
+
+from chatserver.answers.log import LogUnavailable
+from chatserver.edge import answers, knowledge, operations, page
+from chatserver.edge.identity import Identify, anonymous
+from chatserver.edge.problems import Problem, on_bug, on_http_exception, on_log_unavailable, on_problem
+from chatserver.edge.websocket import ChatSocket
+from chatserver.settings import Settings, load_settings
+from chatserver.wiring import open_system
+
+
+def create_app(settings: Settings | None = None, *, identify: Identify = anonymous) -> Starlette:
+    """`settings` default to the environment. Start-up raises `SettingsError` with every fault, or `LogUnavailable`."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with open_system(settings or load_settings()) as system:
+            app.state.system = system
+            yield
+
+    app = Starlette(
+        routes=[
+            WebSocketRoute("/ws", ChatSocket(identify)),
+            *answers.ROUTES,
+            *knowledge.ROUTES,
+            *operations.ROUTES,
+            *page.ROUTES,
+        ],
+        exception_handlers={
+            Problem: on_problem,
+            LogUnavailable: on_log_unavailable,
+            HTTPException: on_http_exception,
+            Exception: on_bug,
+        },
+        lifespan=lifespan,
+    )
+    app.state.identify = identify
+    return app
+
+
+app = create_app()

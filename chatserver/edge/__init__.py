@@ -1,0 +1,1 @@
+"""The doors: WebSocket, HTTP and the page."""

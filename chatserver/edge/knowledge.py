@@ -1,0 +1,110 @@
+"""HTTP doors to what is known: search, and the passages that citations open."""
+
+import asyncio
+import time
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from chatserver.edge.answers import user_of
+from chatserver.edge.problems import Problem
+from chatserver.protocol.codes import ErrorCode
+from retrieval.errors import InvalidFilter, RetrievalError
+from retrieval.filters import parse as parse_filter
+from retrieval.hybrid import Found, Hybrid, Query
+
+_AT_ONCE = 5
+"""Queries of one request that run at a time."""
+
+
+class SearchBody(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    queries: Annotated[list[Annotated[str, Field(max_length=16_000)]], Field(min_length=1, max_length=100)]
+    top_k: Annotated[int, Field(ge=1, le=100)] = 8
+    namespace: Annotated[str, Field(max_length=200)] = ""
+    filter: dict[str, Any] | None = None
+
+
+async def search(request: Request) -> Response:
+    """Each query for itself: one that fails has an `error`, the others their passages."""
+    user_of(request)
+    body = await _body(request)
+    hybrid: Hybrid = request.app.state.system.hybrid
+    places = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(text: str) -> dict[str, Any]:
+        async with places:
+            return await _search_one(hybrid, Query(text, body.namespace, body.filter, body.top_k))
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(text)) for text in body.queries]
+    results = [task.result() for task in tasks]
+    succeeded = [result for result in results if "error" not in result]
+    return JSONResponse(
+        {
+            "results": results,
+            "success_rate": len(succeeded) / len(results),
+            "retries": 0,
+            "empty_contexts": sum(not result["passages"] for result in succeeded),
+        }
+    )
+
+
+async def get_passage(request: Request) -> Response:
+    user_of(request)
+    namespace = request.query_params.get("namespace", "")
+    found = await request.app.state.system.documents.passages([request.path_params["passage"]], namespace=namespace)
+    if not found:
+        raise Problem(404, ErrorCode.NOT_FOUND, "There is no such passage.")
+    (passage,) = found
+    return JSONResponse(
+        {
+            "id": passage.id,
+            "document": passage.document,
+            "title": passage.title,
+            "text": passage.text,
+            "metadata": dict(passage.metadata),
+        }
+    )
+
+
+async def _body(request: Request) -> SearchBody:
+    try:
+        body = SearchBody.model_validate_json(await request.body())
+        parse_filter(body.filter or {})
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(str(part) for part in fault["loc"])
+        raise Problem(422, ErrorCode.INVALID_FIELD, f"{place}: {fault['msg']}" if place else fault["msg"]) from None
+    except InvalidFilter as error:
+        raise Problem(422, ErrorCode.INVALID_FILTER, str(error)) from None
+    return body
+
+
+async def _search_one(hybrid: Hybrid, query: Query) -> dict[str, Any]:
+    started = time.perf_counter()
+    error: dict[str, str] = {}
+    found = Found((), ())
+    try:
+        found = await hybrid.search(query)
+    except RetrievalError as failure:
+        error = {"error": failure.code}
+    passages = [
+        {
+            "id": ranked.passage.id,
+            "title": ranked.passage.title,
+            "text": ranked.passage.text,
+            "score": ranked.score,
+            "why": list(ranked.why),
+        }
+        for ranked in found.passages
+    ]
+    ms = round((time.perf_counter() - started) * 1000, 2)
+    return {"query": query.text, "passages": passages, "ms": ms, **error}
+
+
+ROUTES = [Route("/v1/search", search, methods=["POST"]), Route("/v1/passages/{passage:path}", get_passage)]

@@ -1,0 +1,41 @@
+"""HTTP doors for operators: is it alive, is it ready, what is in flight."""
+
+from dataclasses import asdict
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from chatserver import __version__
+from chatserver.answers.log import LogUnavailable
+
+
+async def healthz(request: Request) -> Response:
+    """The process answers."""
+    return JSONResponse({"status": "ok", "version": __version__})
+
+
+async def readyz(request: Request) -> Response:
+    """New questions are taken here: the log answers and no drain has begun."""
+    system = request.app.state.system
+    checks = {"draining": system.draining, "log": await _log_answers(request)}
+    ready = checks["log"] and not checks["draining"]
+    return JSONResponse({"status": "ready" if ready else "not ready", **checks}, status_code=200 if ready else 503)
+
+
+async def inflight(request: Request) -> Response:
+    """The generations that run in this process, and how many clients are connected."""
+    system = request.app.state.system
+    running = [asdict(entry) for entry in system.generations.inflight()]
+    return JSONResponse({"connections": len(system.connections), "generations": running})
+
+
+async def _log_answers(request: Request) -> bool:
+    try:
+        await request.app.state.system.answers.claimable(1)
+    except LogUnavailable:
+        return False
+    return True
+
+
+ROUTES = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/v1/inflight", inflight)]

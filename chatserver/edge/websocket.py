@@ -1,0 +1,78 @@
+"""`GET /ws`, subprotocol chat.v1: an ASGI WebSocket as the socket of a connection.
+
+Written against raw ASGI: on the sending path every layer is a cost per token.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from starlette.types import Receive, Scope, Send
+
+from chatserver.delivery.manager import ConnectionManager
+from chatserver.delivery.socket import SocketClosed
+from chatserver.edge.identity import Identify, is_same_origin
+from chatserver.protocol.codes import CloseCode
+from chatserver.protocol.events import SUBPROTOCOL
+
+
+class AsgiSocket:
+    """Whatever way a server says that the peer is gone becomes `SocketClosed`."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._closed = False
+        self.sent = 0
+
+    async def receive(self) -> str | bytes:
+        message = await self._receive()
+        if message["type"] == "websocket.disconnect":
+            self._closed = True
+            raise SocketClosed
+        text: str | None = message.get("text")
+        return text if text is not None else message["bytes"]
+
+    async def send(self, frames: Sequence[str]) -> None:
+        if self._closed:
+            raise SocketClosed
+        try:
+            for frame in frames:
+                await self._send({"type": "websocket.send", "text": frame})
+                self.sent += 1
+        except (OSError, RuntimeError) as error:  # uvicorn: ClientDisconnected (an OSError), or "after … close"
+            self._closed = True
+            raise SocketClosed from error
+
+    async def close(self, code: int, reason: str) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        with suppress(OSError, RuntimeError):  # gone already
+            await self._send({"type": "websocket.close", "code": int(code), "reason": reason})
+
+
+class ChatSocket:
+    """The ASGI application behind `/ws`. A refusal is accepted first: only so does a browser see the close code."""
+
+    def __init__(self, identify: Identify) -> None:
+        self._identify = identify
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        connections: ConnectionManager = scope["app"].state.system.connections
+        offered = scope.get("subprotocols", [])
+        subprotocol = SUBPROTOCOL if SUBPROTOCOL in offered else None
+        await receive()  # websocket.connect
+        socket = AsgiSocket(receive, send)
+        try:
+            await send({"type": "websocket.accept", "subprotocol": subprotocol})
+        except (OSError, RuntimeError):
+            return
+        user = self._identify(scope)
+        if not is_same_origin(scope):
+            await socket.close(CloseCode.FORBIDDEN, "origin not allowed")
+        elif user is None:
+            await socket.close(CloseCode.UNAUTHENTICATED, "authenticate")
+        elif offered and subprotocol is None:
+            await socket.close(CloseCode.POLICY, f"offer subprotocol {SUBPROTOCOL}")
+        else:
+            await connections.serve(socket, user)
