@@ -24,3 +24,11 @@ class UnknownCollection(UnknownName):
 
 class UnknownField(UnknownName):
     code = "unknown_field"
+
+
+class InvalidRecord(Permanent):
+    code = "invalid_record"
+
+
+class InvalidCondition(Permanent):
+    code = "invalid_condition"

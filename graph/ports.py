@@ -4,53 +4,87 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from graph.types import Collection, Entity, Fact, Mention, Record, RecordQuery, Subgraph
+from graph.types import (
+    Collection,
+    DocumentLinks,
+    Entity,
+    Fact,
+    PassageLinks,
+    Record,
+    RecordQuery,
+    Subgraph,
+    Unread,
+)
 from retrieval.types import Hit
 
 
 @runtime_checkable
-class GraphStore(Protocol):
-    """Documents, passages, entities and their edges (MENTIONS, NEXT, PART_OF). Writes are idempotent."""
+class GraphIndex(Protocol):
+    """The writing side: documents, passages and the edges MENTIONS, NEXT, PART_OF and names. Writes are atomic per
+    call and idempotent."""
 
-    async def link(
-        self,
-        document: str,
-        passages: Sequence[str],
-        entities: Sequence[Entity],
-        mentions: Sequence[Mention],
-        *,
-        namespace: str = "",
-    ) -> None:
-        """Replaces all that the graph holds of this document: PART_OF, NEXT in the order given, MENTIONS."""
+    async def link(self, documents: Sequence[DocumentLinks], *, namespace: str = "") -> None:
+        """Replaces all that the graph holds of these documents. A name that is new stays `unread` until
+        `relink` settles it: earlier passages may mention it."""
 
-    async def unlink(self, document: str, *, namespace: str = "") -> None: ...
+    async def unlink(self, document: str, *, namespace: str = "") -> None:
+        """An unknown document is not an error."""
+
+    async def link_records(self, records: Sequence[Record], *, namespace: str = "") -> None:
+        """Their names (`graph.names.record_names`) become entities; replaces by (collection, id)."""
+
+    async def names(self, *, namespace: str = "") -> list[str]:
+        """The ids of all entities that a document or a record is called by."""
+
+    async def unread(self, *, limit: int, namespace: str = "") -> tuple[list[str], list[Unread]]:
+        """Up to `limit` names that are not settled, and the passages whose words contain one of them without being
+        linked to it. A name in too many passages to tell anything has none."""
+
+    async def relink(self, passages: Sequence[PassageLinks], settled: Sequence[str], *, namespace: str = "") -> None:
+        """Replaces the mentions of these passages and settles these names. Passages that are gone are left out."""
+
+
+@runtime_checkable
+class GraphStore(GraphIndex, Protocol):
+    """The reading side too."""
 
     async def entities(self, names: Sequence[str], *, namespace: str = "") -> list[Entity]:
         """The known entities among these folded names, in the order asked for."""
 
     async def expand(
-        self, passages: Sequence[str], entities: Sequence[str], *, limit: int, hops: int = 1, namespace: str = ""
+        self,
+        passages: Sequence[str],
+        entities: Sequence[str],
+        *,
+        limit: int,
+        hops: int = 1,
+        namespace: str = "",
     ) -> list[Hit]:
-        """Passages reached within `hops` from these passages and entity ids, best first, in one round trip.
+        """Passages reached within `hops` from these passages and entity ids, best first, in one round trip; the
+        passages given are not among them.
 
-        Links are followed both ways; an entity mentioned by many passages counts less (weight log(1 + N/df)).
-        `why` names the link."""
+        Links are followed both ways; an entity mentioned by many passages counts less, by log(1 + N/df).
+        Scores lie in (0, 1]; `why` names the strongest link."""
 
     async def facts(self, passages: Sequence[str], *, limit: int, namespace: str = "") -> list[Fact]:
-        """Edges between what these passages mention, worth telling a reader."""
+        """Edges between what these passages are about and mention, worth telling a reader."""
 
     async def subgraph(self, centre: str, *, hops: int = 1, limit: int = 50, namespace: str = "") -> Subgraph:
-        """Around an entity, passage, document or record id; empty when it is unknown."""
+        """Around an entity, passage, document or record id; empty when it is unknown. Node ids are unique: they
+        carry the kind as a prefix (`document:alarms.md`), which `centre` may have too."""
 
 
 @runtime_checkable
 class RecordStore(Protocol):
     """Typed records: filter, sort, limit. `put` replaces by (collection, id)."""
 
-    async def put(self, records: Sequence[Record], *, namespace: str = "") -> None: ...
+    async def put(self, records: Sequence[Record], *, namespace: str = "") -> None:
+        """Raises `graph.errors.InvalidRecord` for a name that no query could carry (empty, a quote, a control
+        character); then none of them is stored."""
 
     async def collections(self, *, namespace: str = "") -> Mapping[str, Collection]: ...
 
     async def query(self, query: RecordQuery, *, namespace: str = "") -> list[Record]:
-        """Raises `graph.errors.UnknownField`/`UnknownCollection` (with the nearest names) before anything runs.
-        A missing or null field matches no condition but `!=`, and sorts last."""
+        """Raises `graph.errors.UnknownField`/`UnknownCollection` (with the nearest names) and `InvalidCondition`
+        (a value or operator that does not fit the field's type) before anything runs.
+        A missing or null field matches no condition but `!=`, and sorts last; ties are in the order of ids."""

@@ -2,18 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from retrieval.types import Scalar
+
+EntityKind: TypeAlias = Literal["title", "phrase", "record"]
+"""A name of a document, of a record or of a field in it, or a capitalised phrase that is neither."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """A named thing; `id` is its folded name (NFKD, lower case, word tokens joined by one space)."""
+    """A named thing; `id` is its folded name (`graph.names.fold_name`: words joined by one space)."""
 
     id: str
     name: str
-    kind: Literal["title", "phrase", "record"] = "phrase"
+    kind: EntityKind = "phrase"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,37 @@ class Mention:
     entity: str
     start: int
     end: int
+
+
+@dataclass(frozen=True, slots=True)
+class PassageLinks:
+    """What one passage mentions: `entities` are the ones of `mentions` (at most one mention of each is kept, the
+    first). `plain` are the names of one word that stand in its text as ordinary words, without a capital."""
+
+    passage: str
+    text: str
+    entities: tuple[Entity, ...] = ()
+    mentions: tuple[Mention, ...] = ()
+    plain: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentLinks:
+    """All that the graph is to hold of a document: the names it goes by and its passages in order."""
+
+    document: str
+    title: str
+    names: tuple[Entity, ...] = ()
+    passages: tuple[PassageLinks, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A passage whose text contains a name that was not yet known when it was linked."""
+
+    passage: str
+    title: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +111,16 @@ class Collection:
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+NodeKind: TypeAlias = Literal["document", "passage", "entity", "record"]
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
+    """`id` carries the kind as a prefix: `document:alarms.md`, `entity:p 101`, `record:TelemetryEvent/TE-001`."""
+
     id: str
     label: str
-    kind: Literal["document", "passage", "entity", "record"]
+    kind: NodeKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The embedded default: the graph and the typed records in the SQLite file of the passages."""

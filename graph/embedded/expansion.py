@@ -1,0 +1,166 @@
+"""Expansion over the graph: one recursive query, best first, bounded; then the links of each passage are put
+together.
+
+Theory of operation
+    The query walks from passage to entity and from entity to passage in separate recursive terms joined by UNION:
+    each step is a look-up in a covering index. (One recursive term over a UNION ALL of all edges makes SQLite build
+    that union anew for every row: measured a thousand times slower.) The rows that wait are ordered by weight, and
+    the walk ends after `_ROWS` of them, so that its time does not grow with the corpus.
+
+    A link is an entity on the way: mentioned by the one and the name of the other (`title`), the other way round
+    (`mentioned`), mentioned by both (`shared`), or the neighbouring chunk (`next`, `previous`). Its weight is the
+    kind's share times, where the entity is only mentioned, log(1 + N/df) / log(1 + N): rare names tell more. A name
+    of n documents gives each 0.6/n.
+
+    Links are independent hints: a passage's score is 1 - product of (1 - weight).
+"""
+
+import json
+import math
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from graph.embedded.writing import hub_limit, passages
+from retrieval.types import Hit
+
+_ROWS = 4_000
+_FARTHER = 0.5  # what a second hop is worth of a first
+
+_WALK = """
+WITH RECURSIVE
+seed (id) AS (
+    SELECT passage.id FROM json_each(:passages) JOIN graph_passage AS passage
+    ON passage.namespace = :namespace AND passage.key = value),
+reach (kind, node, origin, entity, link, hop, weight) AS (
+    SELECT 'passage', id, NULL, NULL, '', 0, 1.0 FROM seed
+  UNION
+    SELECT 'entity', entity.id, NULL, entity.id, 'asked', 1, 1.0
+    FROM json_each(:entities) JOIN graph_entity AS entity
+    ON entity.namespace = :namespace AND entity.key = value
+  UNION  -- a passage to what it mentions
+    SELECT 'entity', mention.entity, reach.node, mention.entity, 'mention', hop + 1, weight * farther(hop)
+    FROM reach JOIN graph_mention AS mention ON reach.kind = 'passage' AND mention.passage = reach.node
+    JOIN graph_entity AS entity ON entity.id = mention.entity
+    WHERE hop < :hops AND entity.df <= :hub AND 7 * entity.plain <= 3 * entity.df
+  UNION  -- a passage to the names of its document
+    SELECT 'entity', name.entity, reach.node, name.entity, 'name', hop + 1, weight * farther(hop)
+    FROM reach JOIN graph_passage AS passage ON reach.kind = 'passage' AND passage.id = reach.node
+    JOIN graph_name AS name ON name.document = passage.document
+    JOIN graph_entity AS entity ON entity.id = name.entity
+    WHERE hop < :hops AND entity.df <= :hub AND 7 * entity.plain <= 3 * entity.df
+  UNION  -- an entity to the passages that mention it
+    SELECT 'passage', mention.passage, reach.origin, reach.entity,
+           CASE link WHEN 'asked' THEN 'mentions' WHEN 'name' THEN 'mentioned' ELSE 'shared' END, hop,
+           weight * mentioned(link, entity.df)
+    FROM reach JOIN graph_mention AS mention ON reach.kind = 'entity' AND mention.entity = reach.node
+    JOIN graph_entity AS entity ON entity.id = reach.node
+    WHERE entity.df <= :hub AND mention.passage IS NOT reach.origin
+  UNION  -- an entity to the documents called so: their first passages
+    SELECT 'passage', passage.id, reach.origin, reach.entity, 'title', hop,
+           weight * titled((SELECT count(*) FROM graph_name WHERE entity = reach.node))
+    FROM reach JOIN graph_name AS name ON reach.kind = 'entity' AND name.entity = reach.node
+    JOIN graph_entity AS entity ON entity.id = reach.node
+    JOIN graph_passage AS passage ON passage.document = name.document AND passage.position = 0
+    WHERE link <> 'name' AND 7 * entity.plain <= 3 * max(entity.df, 1) AND passage.id IS NOT reach.origin
+  UNION  -- a passage to its neighbours
+    SELECT 'passage', neighbour.id, reach.node, NULL,
+           CASE WHEN neighbour.position > passage.position THEN 'next' ELSE 'previous' END, hop + 1,
+           weight * farther(hop) * :next
+    FROM reach JOIN graph_passage AS passage ON reach.kind = 'passage' AND passage.id = reach.node
+    JOIN graph_passage AS neighbour ON neighbour.document = passage.document
+    AND neighbour.position IN (passage.position - 1, passage.position + 1)
+    WHERE hop < :hops
+  ORDER BY 7 DESC LIMIT :rows)
+SELECT passage.key, reach.link, reach.weight, coalesce(entity.name, ''), coalesce(origin_document.title, '')
+FROM reach JOIN graph_passage AS passage ON passage.id = reach.node
+LEFT JOIN graph_entity AS entity ON entity.id = reach.entity
+LEFT JOIN graph_passage AS origin ON origin.id = reach.origin
+LEFT JOIN graph_document AS origin_document ON origin_document.id = origin.document
+WHERE reach.kind = 'passage' AND reach.hop > 0 AND reach.node NOT IN (SELECT id FROM seed)
+"""
+
+_NEXT = 0.3
+_MENTIONED = {"asked": 0.6, "name": 0.6, "mention": 0.3}
+_AMBIGUOUS = 0.6
+
+_WORDS = {
+    "title": "titled «{entity}»",
+    "mentions": "mentions «{entity}»",
+    "mentioned": "mentions «{entity}»",
+    "shared": "shares «{entity}» with «{origin}»",
+    "next": "next chunk of «{origin}»",
+    "previous": "previous chunk of «{origin}»",
+}
+
+
+class _Link(NamedTuple):
+    passage: str
+    kind: str
+    weight: float
+    entity: str
+    origin: str
+
+    @property
+    def why(self) -> str:
+        words = _WORDS[self.kind].format(entity=self.entity, origin=self.origin)
+        return f"{words}, named in «{self.origin}»" if self.kind == "title" and self.origin else words
+
+
+def expand(
+    connection: sqlite3.Connection,
+    namespace: str,
+    seeds: Sequence[str],
+    entities: Sequence[str],
+    *,
+    limit: int,
+    hops: int,
+) -> list[Hit]:
+    _define_weights(connection, passages(connection, namespace))
+    rows = connection.execute(
+        _WALK,
+        {
+            "namespace": namespace,
+            "passages": json.dumps(seeds),
+            "entities": json.dumps(entities),
+            "hops": hops,
+            "hub": hub_limit(connection, namespace),
+            "next": _NEXT,
+            "rows": _ROWS,
+        },
+    )
+    return _combine(map(_Link._make, rows), limit)
+
+
+def _define_weights(connection: sqlite3.Connection, total: int) -> None:
+    scale = math.log(1 + total) or 1.0
+
+    def mentioned(link: str, df: int) -> float:
+        return _MENTIONED[link] * min(1.0, math.log(1 + total / df) / scale)
+
+    def titled(documents: int) -> float:
+        return 1.0 if documents == 1 else _AMBIGUOUS / documents
+
+    def farther(hop: int) -> float:
+        return 1.0 if hop == 0 else _FARTHER
+
+    connection.create_function("mentioned", 2, mentioned, deterministic=True)
+    connection.create_function("titled", 1, titled, deterministic=True)
+    connection.create_function("farther", 1, farther, deterministic=True)
+
+
+def _combine(links: Iterable[_Link], limit: int) -> list[Hit]:
+    """The passages of these links, best first; of the links over one entity only the strongest counts."""
+    by_passage: dict[str, dict[str, _Link]] = {}
+    for link in links:
+        strongest = by_passage.setdefault(link.passage, {})
+        way = link.entity or link.kind
+        if way not in strongest or link.weight > strongest[way].weight:
+            strongest[way] = link
+    hits = [_hit(passage, list(strongest.values())) for passage, strongest in by_passage.items()]
+    return sorted(hits, key=lambda hit: (-hit.score, hit.passage))[:limit]
+
+
+def _hit(passage: str, links: Sequence[_Link]) -> Hit:
+    best = max(links, key=lambda link: (link.weight, link.entity))
+    return Hit(passage, 1 - math.prod(1 - link.weight for link in links), best.why)

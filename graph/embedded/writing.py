@@ -1,0 +1,215 @@
+"""Writes of the graph, each a function of a connection inside one transaction."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from graph.names import record_names
+from graph.types import DocumentLinks, Entity, PassageLinks, Record
+from retrieval.embedded.keywords import scope
+
+_MIN_LIMIT = 30
+_NAME_SHARE = 50  # a name in more than 1/50 of the passages tells nothing
+
+
+def link(connection: sqlite3.Connection, namespace: str, documents: Sequence[DocumentLinks]) -> None:
+    touched: set[int] = set()
+    for document in documents:
+        touched |= _unlink(connection, namespace, document.document)
+        _insert(connection, namespace, document)
+    passages = [passage for document in documents for passage in document.passages]
+    _mention(connection, namespace, _passage_ids(connection, namespace, passages), passages)
+    _resize(connection, namespace, len(passages))
+    _drop_orphans(connection, touched)
+
+
+def unlink(connection: sqlite3.Connection, namespace: str, document: str) -> None:
+    _drop_orphans(connection, _unlink(connection, namespace, document))
+
+
+def relink(
+    connection: sqlite3.Connection, namespace: str, passages: Sequence[PassageLinks], settled: Sequence[str]
+) -> None:
+    ids = _passage_ids(connection, namespace, passages)
+    touched = _forget_mentions(connection, ids.values())
+    _mention(connection, namespace, ids, [passage for passage in passages if passage.passage in ids])
+    connection.execute(
+        """DELETE FROM graph_unread WHERE entity IN (
+               SELECT id FROM graph_entity WHERE namespace = ? AND key IN (SELECT value FROM json_each(?)))""",
+        (namespace, json.dumps(settled)),
+    )
+    _drop_orphans(connection, touched)
+
+
+def link_records(connection: sqlite3.Connection, namespace: str, records: Sequence[Record]) -> None:
+    names = {(record.collection, record.id): record_names(record) for record in records}
+    entities = _entity_ids(connection, namespace, [entity for found in names.values() for entity in found.values()])
+    touched: set[int] = set()
+    for (collection, key), found in names.items():
+        record = _record_id(connection, namespace, collection, key)
+        gone = connection.execute("DELETE FROM graph_record_name WHERE record = ? RETURNING entity", (record,))
+        touched.update(entity for (entity,) in gone.fetchall())
+        _mark_unread(connection, namespace, [entities[entity.id] for entity in found.values()])
+        connection.executemany(
+            "INSERT INTO graph_record_name VALUES (?, ?, ?)",
+            [(entities[entity.id], record, field) for field, entity in found.items()],
+        )
+    _drop_orphans(connection, touched)
+
+
+def _insert(connection: sqlite3.Connection, namespace: str, document: DocumentLinks) -> None:
+    (id,) = connection.execute(
+        "INSERT INTO graph_document (namespace, key, title) VALUES (?, ?, ?) RETURNING id",
+        (namespace, document.document, document.title),
+    ).fetchone()
+    for position, passage in enumerate(document.passages):
+        inserted = connection.execute(
+            "INSERT INTO graph_passage (namespace, key, document, position) VALUES (?, ?, ?, ?)",
+            (namespace, passage.passage, id, position),
+        )
+        connection.execute(
+            "INSERT INTO graph_text (rowid, scope, text) VALUES (?, ?, ?)",
+            (inserted.lastrowid, scope(namespace), passage.text),
+        )
+    entities = _entity_ids(connection, namespace, document.names)
+    _mark_unread(connection, namespace, entities.values())
+    connection.executemany(
+        "INSERT INTO graph_name (entity, document) VALUES (?, ?)",
+        [(entity, id) for entity in entities.values()],
+    )
+
+
+def _mention(
+    connection: sqlite3.Connection, namespace: str, ids: dict[str, int], passages: Sequence[PassageLinks]
+) -> None:
+    entities = _entity_ids(connection, namespace, [entity for passage in passages for entity in passage.entities])
+    mentions = {
+        (ids[mention.passage], entities[mention.entity]): (mention.start, mention.end)
+        for passage in passages
+        for mention in reversed(passage.mentions)
+    }
+    connection.executemany(
+        "INSERT INTO graph_mention VALUES (?, ?, ?, ?)", [(*pair, *place) for pair, place in mentions.items()]
+    )
+    _count(connection, "df", [entity for _, entity in mentions], 1)
+    known = _known_ids(connection, namespace, [name for passage in passages for name in passage.plain])
+    plain = {(ids[passage.passage], known[name]) for passage in passages for name in passage.plain if name in known}
+    connection.executemany("INSERT INTO graph_plain VALUES (?, ?)", plain)
+    _count(connection, "plain", [entity for _, entity in plain], 1)
+
+
+def _unlink(connection: sqlite3.Connection, namespace: str, document: str) -> set[int]:
+    """Removes a document; returns the entities that lost an edge."""
+    row = connection.execute(
+        "SELECT id FROM graph_document WHERE namespace = ? AND key = ?", (namespace, document)
+    ).fetchone()
+    if row is None:
+        return set()
+    passages = [id for (id,) in connection.execute("SELECT id FROM graph_passage WHERE document = ?", row)]
+    touched = _forget_mentions(connection, passages)
+    connection.executemany("DELETE FROM graph_text WHERE rowid = ?", [(id,) for id in passages])
+    named = connection.execute("DELETE FROM graph_name WHERE document = ? RETURNING entity", row)
+    touched.update(entity for (entity,) in named.fetchall())
+    connection.execute("DELETE FROM graph_passage WHERE document = ?", row)
+    connection.execute("DELETE FROM graph_document WHERE id = ?", row)
+    _resize(connection, namespace, -len(passages))
+    return touched
+
+
+def _forget_mentions(connection: sqlite3.Connection, passages: Iterable[int]) -> set[int]:
+    touched: set[int] = set()
+    for passage in passages:
+        for table, column in (("graph_mention", "df"), ("graph_plain", "plain")):
+            gone = connection.execute(
+                f"DELETE FROM {table} WHERE passage = ? RETURNING entity",
+                (passage,),
+            )
+            entities = [entity for (entity,) in gone.fetchall()]
+            _count(connection, column, entities, -1)
+            touched.update(entities)
+    return touched
+
+
+def _count(connection: sqlite3.Connection, column: str, entities: Sequence[int], change: int) -> None:
+    connection.executemany(
+        f"UPDATE graph_entity SET {column} = {column} + ? WHERE id = ?",
+        [(change, entity) for entity in entities],
+    )
+
+
+def _entity_ids(connection: sqlite3.Connection, namespace: str, entities: Sequence[Entity]) -> dict[str, int]:
+    """Their ids, made where they are missing. A document's own spelling of its name wins."""
+    connection.executemany(
+        """INSERT INTO graph_entity (namespace, key, name) VALUES (?, ?, ?)
+           ON CONFLICT DO UPDATE SET name = excluded.name WHERE ?""",
+        [(namespace, entity.id, entity.name, entity.kind == "title") for entity in entities],
+    )
+    return _known_ids(connection, namespace, [entity.id for entity in entities])
+
+
+def _known_ids(connection: sqlite3.Connection, namespace: str, keys: Sequence[str]) -> dict[str, int]:
+    rows = connection.execute(
+        """SELECT key, id FROM graph_entity
+           WHERE namespace = ? AND key IN (SELECT value FROM json_each(?))""",
+        (namespace, json.dumps(keys)),
+    )
+    return dict(rows.fetchall())
+
+
+def _passage_ids(connection: sqlite3.Connection, namespace: str, passages: Sequence[PassageLinks]) -> dict[str, int]:
+    rows = connection.execute(
+        """SELECT key, id FROM graph_passage
+           WHERE namespace = ? AND key IN (SELECT value FROM json_each(?))""",
+        (namespace, json.dumps([passage.passage for passage in passages])),
+    )
+    return dict(rows.fetchall())
+
+
+def _record_id(connection: sqlite3.Connection, namespace: str, collection: str, key: str) -> int:
+    (id,) = connection.execute(
+        """INSERT INTO graph_record (namespace, collection, key) VALUES (?, ?, ?)
+           ON CONFLICT DO UPDATE SET key = excluded.key RETURNING id""",
+        (namespace, collection, key),
+    ).fetchone()
+    return int(id)
+
+
+def _mark_unread(connection: sqlite3.Connection, namespace: str, entities: Iterable[int]) -> None:
+    """Those of the entities that nothing is called by yet."""
+    connection.executemany(
+        """INSERT OR IGNORE INTO graph_unread
+           SELECT :entity, :namespace
+           WHERE NOT EXISTS (SELECT 1 FROM graph_name WHERE entity = :entity)
+             AND NOT EXISTS (SELECT 1 FROM graph_record_name WHERE entity = :entity)""",
+        [{"entity": entity, "namespace": namespace} for entity in entities],
+    )
+
+
+def _resize(connection: sqlite3.Connection, namespace: str, change: int) -> None:
+    connection.execute(
+        """INSERT INTO graph_size VALUES (?, ?)
+           ON CONFLICT DO UPDATE SET passages = passages + excluded.passages""",
+        (namespace, change),
+    )
+
+
+def _drop_orphans(connection: sqlite3.Connection, touched: Iterable[int]) -> None:
+    for entity in touched:
+        dropped = connection.execute(
+            """DELETE FROM graph_entity WHERE id = :id AND df = 0 AND plain = 0
+               AND NOT EXISTS (SELECT 1 FROM graph_name WHERE entity = :id)
+               AND NOT EXISTS (SELECT 1 FROM graph_record_name WHERE entity = :id)""",
+            {"id": entity},
+        )
+        if dropped.rowcount:
+            connection.execute("DELETE FROM graph_unread WHERE entity = ?", (entity,))
+
+
+def hub_limit(connection: sqlite3.Connection, namespace: str) -> int:
+    """In how many passages a name may stand and still tell something."""
+    return max(_MIN_LIMIT, passages(connection, namespace) // _NAME_SHARE)
+
+
+def passages(connection: sqlite3.Connection, namespace: str) -> int:
+    row = connection.execute("SELECT passages FROM graph_size WHERE namespace = ?", (namespace,)).fetchone()
+    return int(row[0]) if row else 0
