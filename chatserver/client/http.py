@@ -1,0 +1,80 @@
+"""The server's HTTP doors: finished answers and search."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from chatserver.client.connection import is_loopback
+from chatserver.client.errors import ProtocolError, Rejected, Unreachable
+from chatserver.client.transcript import Answer, from_document
+
+if TYPE_CHECKING:
+    from httpx import AsyncClient, Response
+
+
+class Doors:
+    """httpx is imported and connected with the first call: most clients only talk over the WebSocket."""
+
+    def __init__(self, url: str, *, timeout_s: float) -> None:
+        self._url = url
+        self._timeout_s = timeout_s
+        self._http: AsyncClient | None = None
+
+    async def aclose(self) -> None:
+        if self._http is not None:
+            await self._http.aclose()
+
+    async def answer(self, id: str) -> Answer:
+        return _answer(await self._call("GET", f"/v1/answers/{_quoted(id)}"))
+
+    async def answers(self, chat: str) -> list[Answer]:
+        document = await self._call("GET", f"/v1/chats/{_quoted(chat)}/answers")
+        return [_answer(answer) for answer in document["answers"]]
+
+    async def search(self, text: str, *, top_k: int | None, namespace: str) -> list[dict[str, Any]]:
+        query: dict[str, Any] = {"queries": [text], "namespace": namespace}
+        if top_k is not None:
+            query["top_k"] = top_k
+        result = (await self._call("POST", "/v1/search", query))["results"][0]
+        if result.get("error"):
+            raise Rejected("search_failed", str(result["error"]))
+        passages: list[dict[str, Any]] = result["passages"]
+        return passages
+
+    async def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        import httpx
+
+        if self._http is None:
+            self._http = httpx.AsyncClient(
+                base_url=self._url, timeout=self._timeout_s, trust_env=not is_loopback(self._url)
+            )
+        try:
+            response = await self._http.request(method, path, json=body)
+        except httpx.HTTPError as error:
+            raise Unreachable(f"{self._url} does not answer") from error
+        if response.is_error:
+            raise _problem(response)
+        try:
+            return response.json()
+        except ValueError:
+            raise ProtocolError(f"{path} did not answer with JSON") from None
+
+
+def _answer(document: Mapping[str, Any]) -> Answer:
+    try:
+        return from_document(document)
+    except (KeyError, TypeError) as error:
+        raise ProtocolError(f"an answer's document lacks {error}") from None
+
+
+def _problem(response: "Response") -> Rejected:
+    """RFC 9457; a proxy in between may answer in its own way."""
+    try:
+        problem = response.json()
+        return Rejected(str(problem["code"]), str(problem.get("detail") or problem["title"]))
+    except (ValueError, KeyError, TypeError):
+        return Rejected(f"http_{response.status_code}", f"the server answered HTTP {response.status_code}")
+
+
+def _quoted(segment: str) -> str:
+    return quote(segment, safe="")
