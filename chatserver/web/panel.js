@@ -1,0 +1,109 @@
+/** The side panel that opens a citation: the passage with the quoted words marked, or the record. */
+
+import { h, icon } from "./dom.js";
+import { recordTables, valueText } from "./records_view.js";
+
+const RECORD = "record:";
+
+export class Panel {
+  #load;
+  #onToggle;
+  #from = null;
+  #asked = 0;
+  #title = h("h2", { tabindex: -1 });
+  #body = h("div", { class: "panel-body" });
+
+  /**
+   * @param {HTMLElement} element
+   * @param {(id: string) => Promise<{title: string, text: string, document: string, metadata: object}>} load
+   * @param {(open: boolean) => void} onToggle
+   */
+  constructor(element, load, onToggle) {
+    this.element = element;
+    this.#load = load;
+    this.#onToggle = onToggle;
+    const close = h("button", { type: "button", class: "plain", "aria-label": "Close source", onclick: () => this.close() });
+    close.append(icon("close"));
+    element.append(h("header", {}, this.#title, close), this.#body);
+    element.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      event.stopPropagation(); // here Esc closes the panel; elsewhere it stops the answer
+      this.close();
+    });
+  }
+
+  get isOpen() {
+    return !this.element.hidden;
+  }
+
+  /**
+   * @param {{sourceId: string, title: string, n?: number}} source
+   * @param {?{quote: string}} citation
+   * @param {HTMLElement} from gets the focus back
+   * @param {object[]} records those that the answer was given
+   */
+  async open(source, citation, from, records) {
+    this.#from?.classList.remove("current");
+    this.#from = from;
+    from.classList.add("current");
+    this.#asked += 1;
+    const asked = this.#asked;
+    this.#title.textContent = source.n ? `[${source.n}] ${source.title}` : source.title;
+    this.#body.replaceChildren(h("p", { class: "waiting" }, "Opening…"));
+    this.element.hidden = false;
+    this.#onToggle(true);
+    this.#title.focus();
+    const shown = await this.#content(source, citation, records);
+    if (asked !== this.#asked) return; // another source was opened meanwhile
+    this.#body.replaceChildren(...shown);
+    this.#body.querySelector("mark")?.scrollIntoView({ block: "center" });
+  }
+
+  close() {
+    if (!this.isOpen) return;
+    this.#asked += 1;
+    this.element.hidden = true;
+    this.#onToggle(false);
+    this.#from.classList.remove("current");
+    const back = this.#from.isConnected ? this.#from : document.querySelector("#question");
+    (back.matches("details") ? back.firstElementChild : back).focus();
+  }
+
+  async #content({ sourceId }, citation, records) {
+    const record = records.find(({ collection, id }) => sourceId === `${RECORD}${collection}/${id}`);
+    if (record) return recordTables([record]);
+    try {
+      return passageNodes(await this.#load(sourceId), citation?.quote ?? "");
+    } catch (error) {
+      const told = error.status === 404 ? "This source is no longer in the knowledge base." : "The source could not be opened.";
+      const quote = citation ? [h("p", {}, "The answer quoted:"), h("blockquote", {}, citation.quote)] : [];
+      return [h("p", { class: "trouble", role: "alert" }, icon("warning"), h("span", {}, told)), ...quote];
+    }
+  }
+}
+
+function passageNodes(passage, quote) {
+  const rows = Object.entries({ document: passage.document, ...passage.metadata }).map(([name, value]) =>
+    h("div", {}, h("dt", {}, name), h("dd", {}, Array.isArray(value) ? value.join(", ") : valueText(value))),
+  );
+  return [h("div", { class: "passage", tabindex: 0 }, ...marked(passage.text, quote)), h("dl", {}, ...rows)];
+}
+
+/**
+ * The text with the quote marked. Spaces and line breaks may differ between the two; a quote that is not there is
+ * shown beside the text instead of being marked wrongly.
+ */
+export function marked(text, quote) {
+  const span = findQuote(text, quote);
+  if (span) return [text.slice(0, span.start), h("mark", {}, text.slice(span.start, span.end)), text.slice(span.end)];
+  return quote ? [h("blockquote", {}, quote), text] : [text];
+}
+
+/** @returns {?{start: number, end: number}} */
+export function findQuote(text, quote) {
+  const words = quote.split(/\s+/).filter(Boolean);
+  if (words.length === 0) return null;
+  const escaped = words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  const found = new RegExp(escaped.join("\\s+"), "u").exec(text);
+  return found && { start: found.index, end: found.index + found[0].length };
+}
