@@ -5,14 +5,20 @@ All methods are coroutines that never block the event loop. They raise `retrieva
 `Temporary` when trying again may help, `Permanent` when it won't. Cancellation is always passed on.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol, TypeAlias, runtime_checkable
 
-from retrieval.types import Document, Hit, Metadata, Passage, Vector
+from retrieval.types import Document, Hit, Metadata, Passage, Query, Vector
 
 Filter = Mapping[str, object]
 """A metadata filter in Pinecone's form: `{"field": value}`, `{"field": {"$eq"|"$ne"|"$gt"|"$gte"|"$lt"|"$lte":
 value}}`, `{"field": {"$in"|"$nin": [...]}}`, `{"$and"|"$or": [filter, ...]}`. `retrieval.filters.parse` checks it."""
+
+Leg: TypeAlias = Callable[[Query], Awaitable[Sequence[Hit]]]
+"""One way to find passages, best first. `retrieval.fusion` says what each leg's scores mean."""
+
+Expand: TypeAlias = Callable[[Query, str], Awaitable[Sequence[Hit]]]
+"""The passages one link away from a passage; the score is the link's weight, from 0 to 1."""
 
 
 @runtime_checkable

@@ -41,6 +41,16 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class Query:
+    """What to retrieve: `text` is the question, `filter` a `retrieval.ports.Filter` over passages' metadata."""
+
+    text: str
+    namespace: str = ""
+    filter: Mapping[str, object] | None = None
+    top_k: int = 5
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A passage id found by one leg; higher scores are better, scales differ between legs."""
 
@@ -67,7 +77,7 @@ class LegState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LegReport:
-    """How one retrieval leg ended: name (`vector`, `keyword`, `graph`, `records`), state, time and hits."""
+    """How one retrieval leg ended: name (`vector`, `keyword`, `graph`, `expansion`), state, time and hits."""
 
     leg: str
     state: LegState
@@ -75,3 +85,11 @@ class LegReport:
     hits: int
     code: str = ""
     """For LATE and FAILED: a stable error code, fit for users (never an exception's text)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a retrieval gave: the passages best first, and how each leg ended."""
+
+    passages: tuple[RankedPassage, ...]
+    legs: tuple[LegReport, ...]

@@ -1,0 +1,90 @@
+"""Fusion: the hits of several legs as one score for each passage. Pure functions.
+
+    b(t) = 0.5 clip((cos - 0.1) / 0.7, 0, 1) + 0.5 bm25 / max bm25 + 0.35 name
+
+where `name` (from 0 to 1) tells how surely the question names t. A passage that a leg did not bring has nothing of
+that leg. Then one hop over the graph: each passage t linked with weight w from one of the five best, s, has at least
+
+    0.9 w b(s) (0.6 + 0.4 b(t) / max b)
+
+so that the second passage of a chain, which shares few words with the question, comes right after the first.
+Measured on three multi-hop corpora against reciprocal rank fusion (`benchmarks.retrieval`), with the same expansion
+after either: the base score found 1 to 6 points more of the gold passages among the first five.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+from retrieval.types import Hit
+
+Scores: TypeAlias = dict[str, float]
+"""Passage id -> score."""
+
+VECTOR, KEYWORD, GRAPH = "vector", "keyword", "graph"
+
+_WEIGHTS = {VECTOR: 0.5, KEYWORD: 0.5, GRAPH: 0.35}
+LEGS = frozenset(_WEIGHTS)
+
+_COSINE_FLOOR, _COSINE_SPAN = 0.1, 0.7  # of the default embedder: where a cosine begins to tell, and its range
+
+SEEDS = 5
+_DECAY = 0.9
+_LINK_ALONE = 0.6  # what a linked passage gets on the strength of the link, whatever it has itself
+
+_RRF_K = 60
+
+
+def base_scores(legs: Mapping[str, Sequence[Hit]]) -> Scores:
+    """b(t) for every passage that a leg brought. Scores of `vector` are cosines, of `keyword` BM25, of `graph` from
+    0 to 1. `legs` are some of `LEGS`."""
+    scores: defaultdict[str, float] = defaultdict(float)
+    for leg, hits in legs.items():
+        best = max((hit.score for hit in hits), default=0.0)
+        for hit in hits:
+            scores[hit.passage] += _WEIGHTS[leg] * _share(leg, hit.score, best)
+    return dict(scores)
+
+
+def seeds(scores: Scores) -> list[str]:
+    """The passages to expand from: the five best, ties by id."""
+    return ranked(scores)[:SEEDS]
+
+
+def expanded(scores: Scores, links: Mapping[str, Sequence[Hit]]) -> Scores:
+    """The scores after one hop; `links` has the passages linked from each seed, with their weights."""
+    best = max(scores.values(), default=0.0)
+    result = dict(scores)
+    for source, hits in links.items():
+        for hit in hits:
+            own = scores.get(hit.passage, 0.0) / best if best else 0.0
+            gained = _DECAY * _clip(hit.score) * scores[source] * (_LINK_ALONE + (1 - _LINK_ALONE) * own)
+            result[hit.passage] = max(result.get(hit.passage, 0.0), gained)
+    return result
+
+
+def reciprocal_ranks(legs: Mapping[str, Sequence[Hit]]) -> Scores:
+    """Reciprocal rank fusion, 1 / (60 + rank) summed over the legs (Cormack, Clarke and Büttcher, 2009): what the
+    base score is measured against."""
+    scores: defaultdict[str, float] = defaultdict(float)
+    for hits in legs.values():
+        for rank, hit in enumerate(hits, start=1):
+            scores[hit.passage] += 1 / (_RRF_K + rank)
+    return dict(scores)
+
+
+def ranked(scores: Scores) -> list[str]:
+    """Passages best first, ties by id."""
+    return sorted(scores, key=lambda passage: (-scores[passage], passage))
+
+
+def _share(leg: str, score: float, best: float) -> float:
+    if leg == VECTOR:
+        return _clip((score - _COSINE_FLOOR) / _COSINE_SPAN)
+    if leg == KEYWORD:
+        return _clip(score / best) if best > 0 else 0.0
+    return _clip(score)
+
+
+def _clip(value: float) -> float:
+    return min(1.0, max(0.0, value))
