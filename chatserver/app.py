@@ -3,6 +3,7 @@
 Importing this module reads no configuration and opens nothing: both happen in the lifespan's start-up.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,6 +13,7 @@ from starlette.routing import WebSocketRoute
 
 from chatserver.answers.log import LogUnavailable
 from chatserver.edge import answers, knowledge, operations, page
+from chatserver.edge.drain import drain_on_signals
 from chatserver.edge.identity import Identify, anonymous
 from chatserver.edge.problems import Problem, on_bug, on_http_exception, on_log_unavailable, on_problem
 from chatserver.edge.websocket import ChatSocket
@@ -24,9 +26,10 @@ def create_app(settings: Settings | None = None, *, identify: Identify = anonymo
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with open_system(settings or load_settings()) as system:
+        async with open_system(settings or load_settings()) as system, asyncio.TaskGroup() as group:
             app.state.system = system
-            yield
+            with drain_on_signals(group, system.drain):
+                yield
 
     app = Starlette(
         routes=[

@@ -63,6 +63,7 @@ class Connection:
         self._commands: asyncio.Queue[Perform] = asyncio.Queue(COMMANDS)
         self._work = asyncio.Event()
         self._closing: Close | None = None
+        self._finishing: Close | None = None
         self._sending: asyncio.Timeout | None = None
         self._is_sending = False
         self._progress = (0, 0.0)
@@ -89,8 +90,13 @@ class Connection:
         self._apply(self._session.drain(retry_after_ms))
 
     def close(self, code: CloseCode, reason: str) -> None:
-        """Closes after what is already due. Idempotent; the first code stays."""
+        """Closes after the events that wait. Idempotent; the first code stays."""
         self._apply(self._session.close(code, reason))
+
+    def finish(self, code: CloseCode, reason: str) -> None:
+        """Closes after everything that the log has for this connection by now was sent."""
+        self._finishing = Close(code, reason)
+        self._work.set()
 
     def has_stalled(self, now: float, stall_s: float) -> bool:
         """Whether a send has waited for `stall_s` without one frame taken, as far as the calls of this method tell."""
@@ -192,6 +198,8 @@ class Connection:
                     break
                 for answer in list(self._outbox.tails):
                     await self._advance(answer)
+            if self._finishing is not None:
+                self.close(self._finishing.code, self._finishing.reason)
             if self._closing is not None:
                 await self._send_events()
                 await self._socket.close(self._closing.code, self._closing.reason)

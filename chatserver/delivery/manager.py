@@ -105,9 +105,10 @@ class ConnectionManager:
             connection.drain(self._retry_ms())
 
     async def close_all(self, code: CloseCode, reason: str) -> None:
-        """Closes every connection and waits until they have ended, stalled ones included."""
+        """Closes every connection once it has been sent what the log has for it, and waits for all ends; a peer that
+        does not read is waited for no longer than `stall_s`."""
         for connection in list(self._connections.values()):
-            connection.close(code, reason)
+            connection.finish(code, reason)
         deadline = self._clock() + self._policy.stall_s
         while self._connections:
             self._gone.clear()

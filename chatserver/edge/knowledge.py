@@ -14,7 +14,9 @@ from chatserver.edge.problems import Problem
 from chatserver.protocol.codes import ErrorCode
 from retrieval.errors import InvalidFilter, RetrievalError
 from retrieval.filters import parse as parse_filter
-from retrieval.hybrid import Found, Hybrid, Query
+from retrieval.hybrid import Hybrid
+from retrieval.ports import DocumentStore
+from retrieval.types import Found, Query
 
 _AT_ONCE = 5
 """Queries of one request that run at a time."""
@@ -33,7 +35,7 @@ async def search(request: Request) -> Response:
     """Each query for itself: one that fails has an `error`, the others their passages."""
     user_of(request)
     body = await _body(request)
-    hybrid: Hybrid = request.app.state.system.hybrid
+    hybrid: Hybrid = request.app.state.system.knowledge.hybrid
     places = asyncio.Semaphore(_AT_ONCE)
 
     async def one(text: str) -> dict[str, Any]:
@@ -57,7 +59,8 @@ async def search(request: Request) -> Response:
 async def get_passage(request: Request) -> Response:
     user_of(request)
     namespace = request.query_params.get("namespace", "")
-    found = await request.app.state.system.documents.passages([request.path_params["passage"]], namespace=namespace)
+    documents: DocumentStore = request.app.state.system.knowledge.documents
+    found = await documents.passages([request.path_params["passage"]], namespace=namespace)
     if not found:
         raise Problem(404, ErrorCode.NOT_FOUND, "There is no such passage.")
     (passage,) = found

@@ -132,7 +132,7 @@ class Generation:
 
     async def _run_pipeline(self) -> None:
         entries = self._pipeline.run(self._question, self._continuation.told)
-        async with aclosing(entries):  # type: ignore[type-var]
+        async with aclosing(entries):
             async for chunk in entries:
                 await self._buffer.put(chunk)
                 match chunk["type"]:

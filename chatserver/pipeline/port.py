@@ -1,6 +1,6 @@
 """The seam between an answer's life (generations, log, delivery) and its content (the pipeline)."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -25,7 +25,7 @@ class Question:
 
 
 class Pipeline(Protocol):
-    def run(self, question: Question, told: Sequence[Chunk] = ()) -> AsyncIterator[Chunk]:
+    def run(self, question: Question, told: Sequence[Chunk] = ()) -> AsyncGenerator[Chunk, None]:
         """The answer's entries, one by one, in the grammar
 
             start (start-step … finish-step)* terminal

@@ -1,0 +1,141 @@
+"""Puts the system together. The only module that names concrete adapters."""
+
+import os
+import socket
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from chatserver.answers.log import AnswerLog
+from chatserver.answers.sqlite import SqliteAnswerLog
+from chatserver.delivery.manager import ConnectionManager, DeliveryPolicy
+from chatserver.generation.generation import Pace
+from chatserver.generation.generations import Generations
+from chatserver.models.extractive import ExtractiveModel
+from chatserver.models.port import Model
+from chatserver.models.scripted import ScriptedModel
+from chatserver.pipeline.answering import AnswerPipeline
+from chatserver.pipeline.port import Pipeline
+from chatserver.pipeline.retrieve import Retriever
+from chatserver.protocol.codes import CloseCode
+from chatserver.protocol.session import Limits
+from chatserver.settings import Settings
+from prompts import Prompts
+from retrieval.embedded.database import Database
+from retrieval.embedded.documents import SqliteDocumentStore
+from retrieval.embedded.keywords import SqliteKeywordIndex
+from retrieval.embedded.vectors import SqliteVectorStore
+from retrieval.embedders.wordllama import WordLlamaEmbedder
+from retrieval.fusion import KEYWORD, VECTOR
+from retrieval.hybrid import Hybrid
+from retrieval.legs import keyword_leg, vector_leg
+from retrieval.ports import DocumentStore, Embedder, Filter
+from retrieval.types import Found, Query
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What is known: stores and the ways to ask them."""
+
+    documents: DocumentStore
+    hybrid: Hybrid
+    embedder: Embedder
+
+
+@dataclass(slots=True)
+class System:
+    """A running server's parts, opened by `open_system`."""
+
+    settings: Settings
+    answers: AnswerLog
+    generations: Generations
+    connections: ConnectionManager
+    knowledge: Knowledge
+    draining: bool = False
+
+    async def drain(self) -> None:
+        """Takes no new question, ends or hands over what runs within the budget, delivers, closes with 1012."""
+        self.draining = True
+        self.connections.drain()
+        await self.generations.drain(self.settings.generation.drain_s)
+        await self.connections.close_all(CloseCode.RESTART, "restart")
+
+
+@asynccontextmanager
+async def open_system(settings: Settings) -> AsyncIterator[System]:
+    """Everything a server needs, closed in the reverse order. Raises `LogUnavailable`, `RetrievalError`."""
+    async with AsyncExitStack() as stack:
+        knowledge = await stack.enter_async_context(open_knowledge(settings))
+        answers = await SqliteAnswerLog.open(settings.storage.data_dir / "answers.db")
+        stack.push_async_callback(answers.aclose)
+        pipeline = await stack.enter_async_context(open_pipeline(settings, knowledge))
+        owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        generations = await stack.enter_async_context(
+            Generations(
+                answers,
+                pipeline,
+                pace=Pace(lease_s=settings.generation.lease_s),
+                owner=owner,
+                history_turns=settings.generation.history_turns,
+            )
+        )
+        delivery = settings.delivery
+        policy = DeliveryPolicy(
+            Limits(delivery.max_message_bytes, delivery.max_question_chars),
+            server=owner,
+            heartbeat_s=delivery.heartbeat_s,
+        )
+        connections = await stack.enter_async_context(ConnectionManager(answers, generations, policy))
+        system = System(settings, answers, generations, connections, knowledge)
+        yield system
+        if not system.draining:  # stopped without a signal: hand over at once rather than let leases expire
+            await generations.drain(0)
+
+
+@asynccontextmanager
+async def open_knowledge(settings: Settings) -> AsyncIterator[Knowledge]:
+    """The stores alone, for commands that need no answers."""
+    database = await Database.open(settings.storage.data_dir / "knowledge.db")
+    embedder = WordLlamaEmbedder()
+    try:
+        documents = await SqliteDocumentStore.open(database)
+        keywords = await SqliteKeywordIndex.open(database)
+        vectors = await SqliteVectorStore.open(database)
+        hybrid = Hybrid(
+            documents,
+            {VECTOR: vector_leg(embedder, vectors), KEYWORD: keyword_leg(keywords)},
+            deadline_s=settings.retrieval.deadline_s,
+        )
+        yield Knowledge(documents, hybrid, embedder)
+    finally:
+        await embedder.aclose()
+        await database.aclose()
+
+
+@asynccontextmanager
+async def open_pipeline(settings: Settings, knowledge: Knowledge) -> AsyncIterator[Pipeline]:
+    """From a question to its entries, with the configured model."""
+    top_k = settings.retrieval.top_k
+
+    async def search(text: str, *, namespace: str, filter: Filter | None) -> Found:
+        return await knowledge.hybrid.search(Query(text, namespace, filter, top_k))
+
+    retriever = Retriever(search, deadline_s=settings.retrieval.deadline_s)
+    model = _model(settings, knowledge.embedder)
+    try:
+        yield AnswerPipeline(
+            retriever, model, Prompts(), knowledge.documents, timeout_s=settings.generation.answer_timeout_s
+        )
+    finally:
+        await model.aclose()
+
+
+def _model(settings: Settings, embedder: Embedder) -> Model:
+    match settings.model.kind:
+        case "extractive":
+            return ExtractiveModel(embedder)
+        case "scripted":
+            return ScriptedModel()
+        case "openai":
+            raise NotImplementedError
