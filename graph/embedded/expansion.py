@@ -27,16 +27,17 @@ from retrieval.types import Hit
 _ROWS = 4_000
 _FARTHER = 0.5  # what a second hop is worth of a first
 
+# CROSS JOIN keeps the given ids outside: SQLite would scan the namespace for them
 _WALK = """
 WITH RECURSIVE
 seed (id) AS (
-    SELECT passage.id FROM json_each(:passages) JOIN graph_passage AS passage
+    SELECT passage.id FROM json_each(:passages) CROSS JOIN graph_passage AS passage
     ON passage.namespace = :namespace AND passage.key = value),
 reach (kind, node, origin, entity, link, hop, weight) AS (
     SELECT 'passage', id, NULL, NULL, '', 0, 1.0 FROM seed
   UNION
     SELECT 'entity', entity.id, NULL, entity.id, 'asked', 1, 1.0
-    FROM json_each(:entities) JOIN graph_entity AS entity
+    FROM json_each(:entities) CROSS JOIN graph_entity AS entity
     ON entity.namespace = :namespace AND entity.key = value
   UNION  -- a passage to what it mentions
     SELECT 'entity', mention.entity, reach.node, mention.entity, 'mention', hop + 1, weight * farther(hop)

@@ -23,7 +23,7 @@ def entities(connection: sqlite3.Connection, namespace: str, names: Sequence[str
         """SELECT graph_entity.key, name,
                   EXISTS (SELECT 1 FROM graph_name WHERE entity = graph_entity.id),
                   EXISTS (SELECT 1 FROM graph_record_name WHERE entity = graph_entity.id)
-           FROM json_each(?) JOIN graph_entity ON graph_entity.namespace = ? AND graph_entity.key = value
+           FROM json_each(?) CROSS JOIN graph_entity ON graph_entity.namespace = ? AND graph_entity.key = value
            ORDER BY json_each.id""",
         (json.dumps(list(dict.fromkeys(names))), namespace),
     )
@@ -39,7 +39,7 @@ def _kind(title: bool, record: bool) -> EntityKind:
 _FACTS = """
 WITH seed AS (
     SELECT passage.id, passage.key, passage.document, json_each.id AS rank
-    FROM json_each(:passages) JOIN graph_passage AS passage
+    FROM json_each(:passages) CROSS JOIN graph_passage AS passage
     ON passage.namespace = :namespace AND passage.key = value)
 SELECT document.title, object.title, seed.key,
        object.id IN (SELECT document FROM seed) AS inside
