@@ -37,7 +37,7 @@ class Prompts:
             lstrip_blocks=True,
         )
 
-    def render(self, name: str, **variables: Any) -> str:
+    def render(self, name: str, /, **variables: Any) -> str:
         """The text of template `name` (`answer.user` for `answer.user.md.j2`). Raises `PromptError`."""
         try:
             return self._environment.get_template(name).render(variables).strip()

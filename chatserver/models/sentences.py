@@ -44,11 +44,11 @@ class Sentence:
     end: int
 
 
-def split(source: str) -> list[Sentence]:
+def split(source: str, *, shortest: int = SHORTEST) -> list[Sentence]:
     """The sentences of `source` in order; they do not overlap."""
     found = []
     for start, end, prose in _blocks(source):
-        for left, right in _cuts(source, start, end) if prose else ((start, end),):
+        for left, right in _cuts(source, start, end, shortest) if prose else ((start, end),):
             if text := plain(source[left:right]):
                 found.append(Sentence(text, left, right))
     return found
@@ -90,13 +90,13 @@ def _blocks(source: str) -> Iterator[tuple[int, int, bool]]:
         yield (*opened, True)
 
 
-def _cuts(source: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+def _cuts(source: str, start: int, end: int, shortest: int) -> Iterator[tuple[int, int]]:
     """Where the sentences of one paragraph lie, without the white space around them."""
     end = start + len(source[start:end].rstrip())
     left = start + len(source[start:end]) - len(source[start:end].lstrip())
     for stop in _STOP.finditer(source, left, end):
         right = stop.end() - len(stop.group()) + len(stop.group().rstrip())
-        if right - left < SHORTEST or end - stop.end() < SHORTEST or not _ends(source[left:right]):
+        if right - left < shortest or end - stop.end() < shortest or not _ends(source[left:right]):
             continue
         yield left, right
         left = stop.end()

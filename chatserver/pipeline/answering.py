@@ -122,16 +122,18 @@ class AnswerPipeline:
         """The first step as another owner has told it; its passages are loaded again by id."""
         told = telling.read(step)
         answer.decision, answer.context = told.decision, told.context
+        if told.failed:
+            answer.outcome = NOT_RETRIEVED
+        if not told.context.passages:
+            return
         ids = [ranked.passage.id for ranked in told.context.passages]
+        load = self._passages.passages(ids, namespace=answer.question.namespace)
         try:
-            work = self._passages.passages(ids, namespace=answer.question.namespace)
-            answer.context = telling.reloaded(told.context, await answer.deadline.wait(work) if ids else ())
+            answer.context = telling.reloaded(told.context, await answer.deadline.wait(load))
         except DeadlineExpired:
             answer.outcome = TIMED_OUT
         except RetrievalError as error:
             log.warning("told passages not loaded", answer=answer.question.answer, code=error.code)
-            answer.outcome = NOT_RETRIEVED
-        if told.failed:
             answer.outcome = NOT_RETRIEVED
 
     async def _speak(self, answer: "_Answer") -> AsyncGenerator[Chunk, None]:

@@ -41,9 +41,10 @@ class Marks:
 
     def feed(self, delta: str) -> str:
         """What can be shown now; it may be empty."""
-        if not self._held and "[" not in delta and not delta.endswith(" "):
-            return delta
         text = self._held + delta
+        if "[" not in text:  # nearly always
+            self._held = " " if text.endswith(" ") else ""
+            return text[:-1] if self._held else text
         unfinished = _UNFINISHED.search(text)
         cut = unfinished.start() if unfinished else len(text)
         self._held = text[cut:]
@@ -95,8 +96,8 @@ def _claim(text: str, after: int, before: int) -> tuple[int, int]:
     line = bullet.end() if bullet else line
     # An earlier mark is blanked by as many spaces, so that offsets hold and it does not hide a sentence's end.
     words = _KEPT.sub(lambda mark: " " * len(mark[0]), text[line:before])
-    sentences = split(words) or split(text[after:before])
-    if not sentences:
+    sentences = split(words, shortest=1)
+    if not sentences:  # a heading or a rule
         return after, before
     start, end = line + sentences[-1].start, line + sentences[-1].end
     return start, start + len(text[start:end].rstrip())
