@@ -11,7 +11,7 @@ from retrieval.ports import Filter
 from retrieval.text import query_stems
 from retrieval.types import Hit
 
-TITLE_WEIGHT = 2.0
+TITLE_WEIGHT = 3.0
 MAX_STEMS = 64
 """Distinct stems of a question that are looked up: the first ones of a text pasted as a question."""
 

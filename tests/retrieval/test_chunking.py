@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.chunking import chunk
+from retrieval.chunking import chunk, embedded_text
 from retrieval.types import Document
 
 TEXTS = st.text(alphabet=st.sampled_from(list("ab.,;! \n\t-é\U0001f600\u2003")), max_size=400)
@@ -57,3 +57,9 @@ def test_a_long_text_without_any_border_is_cut_all_the_same() -> None:
     """A megabyte of one letter comes out in full passages."""
     passages = chunk(Document("d", "T", "x" * 1_000_000), size=1_000)
     assert len(passages) == 1_000
+
+
+def test_a_vector_is_made_from_title_and_text() -> None:
+    """The title stands before the text, when there is one."""
+    assert [embedded_text(p) for p in chunk(Document("d", "T", "text"))] == ["T. text"]
+    assert [embedded_text(p) for p in chunk(Document("d", " ", "text"))] == ["text"]
