@@ -2,7 +2,8 @@
 
 Questions, stop requests and terminal entries are committed with `synchronous=FULL`: they survive a power
 cut. Text entries are committed with NORMAL: they survive the death of the process, and become durable with the next
-FULL commit (their own terminal at the latest).
+FULL commit (their own terminal at the latest). After a power cut an answer under way may so lose its last entries:
+when the machine has booted anew, unsealed answers get another epoch, and a reader's old cursor a `snapshot` verdict.
 
 The doorbell rings in the process that appends, with the entries. For what other processes do, SQLite's own commit
 counter is looked at every `poll_s` while somebody is interested.
@@ -39,6 +40,12 @@ _UNSEALED = "state IN ('queued', 'running')"
 _CLAIMABLE = "(state = 'queued' OR (state = 'running' AND lease_until < :now))"
 
 
+def _boot_id() -> str:
+    """Changes with each start of the machine; constant where the system does not tell."""
+    path = Path("/proc/sys/kernel/random/boot_id")
+    return path.read_text().strip() if path.exists() else ""
+
+
 class SqliteAnswerLog:
     def __init__(self, database: Database, *, clock: Callable[[], float], poll_s: float) -> None:
         self._db = database
@@ -48,11 +55,19 @@ class SqliteAnswerLog:
         self._poller = asyncio.create_task(self._poll(), name="answer-log-poll")
 
     @classmethod
-    async def open(cls, path: Path, *, clock: Callable[[], float] = time.time, poll_s: float = POLL_S) -> Self:
+    async def open(
+        cls,
+        path: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        poll_s: float = POLL_S,
+        boot: Callable[[], str] = _boot_id,
+    ) -> Self:
         """Raises `LogUnavailable` when the file can't be opened."""
         try:
             database = await Database.open(path)
             await database.migrate(MIGRATION, SCHEMA)
+            await database.write(lambda db: _note_boot(db, boot()), durable=True)
         except (sqlite3.Error, OSError) as error:
             raise LogUnavailable(f"{path.name}: {error}") from error
         return cls(database, clock=clock, poll_s=poll_s)
@@ -242,6 +257,17 @@ class SqliteAnswerLog:
             return await self._db.write(run, durable=durable)
         except sqlite3.Error as error:
             raise LogUnavailable(str(error)) from error
+
+
+def _note_boot(db: sqlite3.Connection, boot: str) -> None:
+    """After another boot the newest text entries of an unsealed answer may be gone: its cursors must not be trusted,
+    so it gets another epoch."""
+    row = db.execute("SELECT id FROM boots").fetchone()
+    if row == (boot,):
+        return
+    db.execute("DELETE FROM boots")
+    db.execute("INSERT INTO boots VALUES (?)", (boot,))
+    db.execute(f"UPDATE answers SET epoch = lower(hex(randomblob(4))) WHERE {_UNSEALED}")
 
 
 def _one(db: sqlite3.Connection, where: str, values: tuple[object, ...]) -> AnswerMeta | None:

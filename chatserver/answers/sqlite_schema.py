@@ -46,6 +46,8 @@ SCHEMA = (
         PRIMARY KEY (answer, head)
     ) WITHOUT ROWID
     """,
+    # The machine's boot that last wrote here: after another one, text entries may have been lost.
+    "CREATE TABLE boots (id TEXT NOT NULL)",
     """
     CREATE TABLE marks (
         answer INTEGER NOT NULL REFERENCES answers (key) ON DELETE CASCADE,

@@ -10,13 +10,13 @@ Theory of operation
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
 
 from chatserver.answers.log import LogUnavailable
+from chatserver.delivery.bell import Bell
 from chatserver.delivery.feeds import Feeds
 from chatserver.delivery.outbox import Outbox, Tail
 from chatserver.delivery.socket import Socket, SocketClosed
@@ -60,8 +60,9 @@ class Connection:
         self._feeds = feeds
         self._performer = performer
         self._outbox = Outbox()
-        self._commands: asyncio.Queue[Perform] = asyncio.Queue(COMMANDS)
-        self._work = asyncio.Event()
+        self._commands: list[Perform] = []
+        self._worker: asyncio.Task[None] | None = None
+        self._work = Bell()
         self._closing: Close | None = None
         self._finishing: Close | None = None
         self._sending: asyncio.Timeout | None = None
@@ -73,17 +74,17 @@ class Connection:
         self._apply([Send(welcome)])
         try:
             async with asyncio.TaskGroup() as group:
-                reader = group.create_task(self._read())
-                worker = group.create_task(self._perform())
+                reader = group.create_task(self._read(group))
                 await self._write_until_closed()
                 reader.cancel()
-                worker.cancel()
+                if self._worker is not None:
+                    self._worker.cancel()
         except* SocketClosed:
             pass
         finally:
             self._session.close(CloseCode.GOING_AWAY, "peer left")
             for tail in self._outbox.tails.values():
-                self._feeds.unsubscribe(tail.feed, self._work.set)
+                self._feeds.unsubscribe(tail.feed, self._work.ring)
 
     def drain(self, retry_after_ms: int) -> None:
         """Tells the client to expect a restart; answers under way go on."""
@@ -96,7 +97,7 @@ class Connection:
     def finish(self, code: CloseCode, reason: str) -> None:
         """Closes after everything that the log has for this connection by now was sent."""
         self._finishing = Close(code, reason)
-        self._work.set()
+        self._work.ring()
 
     def has_stalled(self, now: float, stall_s: float) -> bool:
         """Whether a send has waited for `stall_s` without one frame taken, as far as the calls of this method tell."""
@@ -112,15 +113,17 @@ class Connection:
         if self._sending is not None:
             self._sending.reschedule(asyncio.get_running_loop().time())
 
-    async def _read(self) -> None:
+    async def _read(self, group: asyncio.TaskGroup) -> None:
         while True:
             for effect in self._session.receive(await self._socket.receive()):
                 if not isinstance(effect, Perform):
                     self._apply([effect])
-                elif self._commands.full():
+                elif len(self._commands) >= COMMANDS:
                     self._apply(self._refuse(effect))
                 else:
-                    self._commands.put_nowait(effect)
+                    self._commands.append(effect)
+                    if self._worker is None:
+                        self._worker = group.create_task(self._perform())
 
     def _refuse(self, effect: Perform) -> list[Effect]:
         message = "Too many commands are waiting on this connection."
@@ -129,10 +132,11 @@ class Connection:
         )
 
     async def _perform(self) -> None:
-        while True:
-            effect = await self._commands.get()
-            effects = await self._performer.perform(self.user, self._session, effect)
+        """The worker: lives while there are commands, so that an idle connection has none."""
+        while self._commands:
+            effects = await self._performer.perform(self.user, self._session, self._commands.pop(0))
             await self._open_tails(effects)
+        self._worker = None
 
     async def _open_tails(self, effects: Sequence[Effect]) -> None:
         """Applies the effects in order; a `Follow` first fetches its feed."""
@@ -144,14 +148,14 @@ class Connection:
 
     async def _follow(self, follow: Follow) -> None:
         try:
-            feed = await self._feeds.subscribe(follow.answer, self._work.set)
+            feed = await self._feeds.subscribe(follow.answer, self._work.ring)
         except LogUnavailable as error:
             log.warning("answer cannot be followed now", answer=follow.answer, error=str(error))
             self.close(CloseCode.TRY_LATER, "the answer log is away")
             return
         if feed is not None:
             self._outbox.tails[follow.answer] = Tail(feed, follow.first, follow.live)
-            self._work.set()
+            self._work.ring()
 
     def _apply(self, effects: Sequence[Effect]) -> None:
         for effect in effects:
@@ -162,7 +166,7 @@ class Connection:
                     self._closing = effect
                 case Unfollow(answer):
                     self._drop_tail(answer)
-        self._work.set()
+        self._work.ring()
 
     def _queue(self, frame: str) -> None:
         if self._outbox.full:
@@ -173,7 +177,7 @@ class Connection:
     def _drop_tail(self, answer: str) -> None:
         tail = self._outbox.tails.pop(answer, None)
         if tail is not None:
-            self._feeds.unsubscribe(tail.feed, self._work.set)
+            self._feeds.unsubscribe(tail.feed, self._work.ring)
 
     async def _write_until_closed(self) -> None:
         try:
@@ -191,7 +195,6 @@ class Connection:
         """The only sender. Ends after the close."""
         while True:
             await self._work.wait()
-            self._work.clear()
             while not self._outbox.empty:
                 await self._send_events()
                 if self._closing is not None:
@@ -206,7 +209,7 @@ class Connection:
                 return
 
     async def _send_events(self) -> None:
-        waiting, self._outbox.events = self._outbox.events, deque()
+        waiting, self._outbox.events = self._outbox.events, []
         await self._send(waiting)
 
     async def _advance(self, answer: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from chatserver.answers.log import AnswerLog, Ring
 from chatserver.answers.meta import AnswerMeta
-from chatserver.protocol.events import chunk_frame
+from chatserver.protocol.events import chunk_frames
 
 WINDOW_BYTES = 1 << 20
 _WINDOW_ENTRIES = 4096  # where a window begins when its answer is longer; bytes trim it from there
@@ -73,14 +73,12 @@ class Feed:
         if first >= self._first:
             return self._frames[first - self._first : first - self._first + limit]
         entries = await self._answers.read(self.answer, first, limit)
-        return [self._frame(first + offset, entry) for offset, entry in enumerate(entries)]
+        return chunk_frames(self.answer, self.epoch, first, entries)
 
     def _extend(self, entries: Sequence[bytes]) -> None:
-        head = self.head
-        for offset, entry in enumerate(entries):
-            frame = self._frame(head + offset, entry)
-            self._frames.append(frame)
-            self._bytes += len(frame)
+        frames = chunk_frames(self.answer, self.epoch, self.head, entries)
+        self._frames += frames
+        self._bytes += sum(map(len, frames))
         if self._bytes > WINDOW_BYTES:
             self._trim()
         for wake in self.readers:
@@ -94,6 +92,3 @@ class Feed:
             drop += 1
         del self._frames[:drop]
         self._first += drop
-
-    def _frame(self, seq: int, entry: bytes) -> str:
-        return chunk_frame(self.answer, self.epoch, seq, entry)

@@ -44,8 +44,8 @@ class Pace:
 
     lease_s: float = 5.0
     linger_s: float = 0.02
-    batch_entries: int = 32
-    buffer_entries: int = 256
+    batch_entries: int = 256  # a cap that only a flat-out model reaches: 32 cost it 4 us more per entry
+    buffer_entries: int = 1024
 
 
 class _End(Enum):

@@ -1,9 +1,10 @@
 """Events of chat.v1: what the server sends. Pure.
 
-Every event is a JSON text frame. `chunk_frame` writes the frame of the hot path by hand: the chunk's JSON comes from
+Every event is a JSON text frame. `chunk_frames` writes the frame of the hot path by hand: the chunk's JSON comes from
 the log as it stands and is not decoded again.
 """
 
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
@@ -84,9 +85,10 @@ class Error(_Event):
 Event: TypeAlias = Welcome | Accepted | End | Resumed | Pong | Draining | Error
 
 
-def chunk_frame(answer: str, epoch: str, seq: int, chunk: bytes) -> str:
-    """The frame of one entry. `answer` and `epoch` are ours and need no escaping."""
-    return f'{{"type":"chunk","answer":"{answer}","epoch":"{epoch}","seq":{seq},"chunk":{chunk.decode()}}}'
+def chunk_frames(answer: str, epoch: str, first: int, entries: Sequence[bytes]) -> list[str]:
+    """The frames of consecutive entries from seq `first` on. `answer` and `epoch` are ours and need no escaping."""
+    head = f'{{"type":"chunk","answer":"{answer}","epoch":"{epoch}","seq":'
+    return [f'{head}{seq},"chunk":{entry.decode()}}}' for seq, entry in enumerate(entries, first)]
 
 
 def as_replay(frame: str) -> str:

@@ -1,0 +1,112 @@
+"""The documents hold: examples parse, tables are complete, doors exist."""
+
+import json
+import re
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.routing import Mount, Route, WebSocketRoute
+
+from chatserver.answers.position import Verdict
+from chatserver.app import create_app
+from chatserver.protocol import commands, events
+from chatserver.protocol.codes import CloseCode, ErrorCode
+from chatserver.protocol.session import MAX_OFFENCES
+
+ROOT = Path(__file__).parents[1]
+PROTOCOL = (ROOT / "PROTOCOL.md").read_text("utf-8")
+DOCUMENTS = ("README.md", "PROTOCOL.md", "CONTRIBUTING.md", "CHANGELOG.md")
+
+EVENTS: dict[str, type[Any]] = {
+    "welcome": events.Welcome,
+    "accepted": events.Accepted,
+    "end": events.End,
+    "resumed": events.Resumed,
+    "pong": events.Pong,
+    "draining": events.Draining,
+    "error": events.Error,
+}
+
+
+def fences(text: str, language: str, role: str = "") -> list[str]:
+    """The bodies of the code blocks that open with ```language role."""
+    heading = f"{language} {role}".strip()
+    return re.findall(rf"^```{re.escape(heading)}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def examples(role: str) -> list[str]:
+    return [line for body in fences(PROTOCOL, "json", role) for line in body.splitlines()]
+
+
+def first_cells(section: str) -> Iterator[str]:
+    """The names in backticks and the numbers in the first column of a section's tables."""
+    text = PROTOCOL.split(f"\n## {section}\n")[1].split("\n## ")[0]
+    for cell in re.findall(r"^\| ([^|]+) \|", text, re.MULTILINE):
+        yield from re.findall(r"(?<=`)\w+(?=`)|\b\d{4}\b", cell)
+
+
+def values(enum: type[Enum]) -> set[str]:
+    return {str(member.value) for member in enum}
+
+
+@pytest.mark.parametrize("frame", examples("client"))
+def test_a_command_of_the_protocol_page_is_one(frame: str) -> None:
+    """The server takes every command that PROTOCOL.md shows."""
+    command = commands.parse(frame, max_question_characters=1000)
+    assert set(json.loads(frame)) <= set(type(command).model_fields)
+
+
+@pytest.mark.parametrize("frame", examples("server"))
+def test_an_event_of_the_protocol_page_is_one(frame: str) -> None:
+    """The server sends every event just as PROTOCOL.md shows it."""
+    shown = json.loads(frame)
+    if shown["type"] == "chunk":
+        entry = json.dumps(shown["chunk"]).encode()
+        (sent,) = events.chunk_frames(shown["answer"], shown["epoch"], shown["seq"], [entry])
+        assert json.loads(events.as_replay(sent) if shown.get("replay") else sent) == shown
+    else:
+        assert json.loads(EVENTS[shown["type"]].model_validate(shown).frame()) == shown
+
+
+def test_every_kind_of_frame_is_shown() -> None:
+    """No command and no event lacks its example."""
+    assert {json.loads(frame)["type"] for frame in examples("client")} == {"ask", "resume", "ack", "stop", "ping"}
+    assert {json.loads(frame)["type"] for frame in examples("server")} == {*EVENTS, "chunk"}
+
+
+def test_the_tables_of_the_protocol_page_are_complete() -> None:
+    """Every event, verdict, close code and error code has its row, and no row is of something else."""
+    assert set(first_cells("Events")) == {*EVENTS, "chunk"} | values(Verdict)
+    assert set(first_cells("Error codes")) == values(ErrorCode)
+    assert set(first_cells("Close codes")) == values(CloseCode)
+    assert f"{MAX_OFFENCES} bad frames" in PROTOCOL
+
+
+def test_the_doors_of_the_protocol_page_are_the_servers() -> None:
+    """The HTTP doors that PROTOCOL.md lists are those that the application has."""
+    shown = {
+        (method, path.split("/…")[0])
+        for method, path in re.findall(r"^\| `(GET|POST|DELETE) ([^`]+)`", PROTOCOL, re.MULTILINE)
+    }
+    served = set()
+    for route in create_app().routes:
+        match route:
+            case Mount():
+                served.add(("GET", route.path))
+            case WebSocketRoute():
+                assert f"`{route.path}`" in PROTOCOL
+            case Route():
+                path = re.sub(r":\w+}", "}", route.path)
+                served |= {(method, path) for method in (route.methods or set()) - {"HEAD"}}
+    assert shown == served
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_between_documents_lead_somewhere(name: str) -> None:
+    """A relative link or picture of a document is a file of the tree."""
+    text = (ROOT / name).read_text("utf-8")
+    targets = [target for target in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in target]
+    assert [target for target in targets if not (ROOT / target).exists()] == []
