@@ -1,0 +1,144 @@
+"""Any server that speaks OpenAI's chat completions, through the official SDK: the only module that imports it.
+
+Three silences have their own limits: connecting, waiting for the first token, waiting between two. Nothing is tried
+again here; an error says whether trying again may help. However the stream ends, by the server, an error or the
+reader, its connection is given back or closed.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from time import time
+from typing import cast
+
+import openai
+from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
+
+from chatserver.models.port import Message, ModelError, ModelPart, ModelRequest, NoticePart, TextPart, UsagePart
+
+_NO_KEY = "none"
+"""The SDK insists on a key; a local server needs none."""
+
+_CUT_SHORT = {
+    "length": ("model_truncated", "The model reached its length limit: the answer may be incomplete."),
+    "content_filter": ("model_filtered", "The model's content filter ended this answer early."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds of silence after which the model counts as gone."""
+
+    connect_s: float = 5.0
+    first_token_s: float = 60.0
+    between_tokens_s: float = 30.0
+
+
+class OpenAICompatibleModel:
+    """`name` is the server's name for the model. Without `base_url`, OpenAI itself."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        limits: Limits = Limits(),
+    ) -> None:
+        self.name = name
+        self._limits = limits
+        self._client = openai.AsyncOpenAI(
+            api_key=api_key or _NO_KEY,
+            base_url=base_url,
+            max_retries=0,
+            timeout=openai.Timeout(None, connect=limits.connect_s),
+        )
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelPart, None]:
+        began = False
+        finish_reason: str | None = None
+        try:
+            async with aclosing(self._chunks(request.messages)) as chunks:
+                async for chunk in chunks:
+                    began = True
+                    if chunk.usage is not None:
+                        yield UsagePart(chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
+                    for choice in chunk.choices[:1]:
+                        if text := choice.delta.content or choice.delta.refusal:
+                            yield TextPart(text)
+                        finish_reason = choice.finish_reason or finish_reason
+        except (openai.APIError, TimeoutError, ValueError) as error:
+            raise _model_error(error, began=began) from error
+        if finish_reason is None:
+            raise ModelError("the stream ended without a finish reason", code="model_stream_broken", temporary=True)
+        if finish_reason in _CUT_SHORT:
+            yield NoticePart(*_CUT_SHORT[finish_reason])
+
+    async def aclose(self) -> None:
+        await self._client.close()
+
+    async def _chunks(self, messages: tuple[Message, ...]) -> AsyncGenerator[ChatCompletionChunk, None]:
+        loop = asyncio.get_running_loop()
+        first_by = loop.time() + self._limits.first_token_s
+        async with asyncio.timeout_at(first_by):
+            stream = await self._client.chat.completions.create(
+                model=self.name,
+                messages=_spelled(messages),
+                stream=True,
+                stream_options={"include_usage": True},
+            )
+        try:
+            chunks: AsyncIterator[ChatCompletionChunk] = aiter(stream)
+            until = first_by
+            while True:
+                async with asyncio.timeout_at(until):
+                    chunk = await anext(chunks, None)
+                if chunk is None:
+                    return
+                yield chunk
+                until = loop.time() + self._limits.between_tokens_s
+        finally:
+            await stream.close()
+
+
+def _spelled(messages: Sequence[Message]) -> list[ChatCompletionMessageParam]:
+    return [cast(ChatCompletionMessageParam, {"role": m.role, "content": m.content}) for m in messages]
+
+
+def _model_error(error: Exception, *, began: bool) -> ModelError:
+    code, temporary = _classified(error, began=began)
+    retry_after_s = _retry_after_s(error.response.headers) if isinstance(error, openai.APIStatusError) else None
+    return ModelError(f"{type(error).__name__}: {error}", code=code, temporary=temporary, retry_after_s=retry_after_s)
+
+
+def _classified(error: Exception, *, began: bool) -> tuple[str, bool]:
+    match error:
+        case openai.AuthenticationError() | openai.PermissionDeniedError():
+            return "model_unauthorized", False
+        case openai.RateLimitError():
+            return "model_rate_limited", error.code != "insufficient_quota"
+        case openai.InternalServerError() | openai.ConflictError():
+            return "model_unavailable", True
+        case openai.APIStatusError():
+            return "model_rejected", False
+        case TimeoutError() | openai.APITimeoutError():
+            return "model_timeout", True
+        case openai.APIConnectionError() if not began:
+            return "model_unavailable", True
+        case _:  # an error event, a malformed chunk, a connection that broke in the middle
+            return "model_stream_broken", True
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """`Retry-After` in seconds or as a date (RFC 9110, 10.2.3); None when absent or neither."""
+    value = headers.get("retry-after", "")
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time())
+    except ValueError:
+        return None
