@@ -1,0 +1,5 @@
+"""The command line: `chatserver serve | ingest | ask | chat | search | check`."""
+
+from chatserver.cli.commands import main
+
+__all__ = ["main"]

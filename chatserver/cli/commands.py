@@ -1,0 +1,154 @@
+"""The commands and their options. What a command needs is imported when it runs, so that `--help` is quick."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chatserver import __version__
+from chatserver.cli.errors import explained
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for a program to read.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir", help="The data directory (default: CHATSERVER_DATA_DIR, else ./data).", show_default=False
+    ),
+]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        help="The server to ask (default: the one that runs here, else the data directory itself).",
+        show_default=False,
+    ),
+]
+Namespace = Annotated[str, typer.Option(help="The namespace of the documents.", show_default=False)]
+
+
+def main() -> None:
+    """Runs a command. Errors end in one line with a code; `--debug` shows where they came from."""
+    try:
+        app()
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        line = explained(error)
+        if line is None:
+            line = f"an error of chatserver itself: {type(error).__name__}; `chatserver --debug …` shows it (internal)"
+        print(f"chatserver: {line}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"chatserver {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def chatserver(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,  # read by main
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """A retrieval-augmented chat server whose answers cannot be lost."""
+
+
+@app.command()
+def serve(
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on (default: uvicorn.toml).", show_default=False)
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Port, 0 for a free one (default: uvicorn.toml).", show_default=False),
+    ] = None,
+    data_dir: DataDir = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="A uvicorn.toml (default: the working directory's).", show_default=False),
+    ] = None,
+    reload: Annotated[bool, typer.Option("--reload", help="Restart when the source changes.")] = False,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Ingest the bundled sample when there are no documents yet.")
+    ] = False,
+) -> None:
+    """Serve the chat page and its API."""
+    from chatserver.cli.serve import serve
+
+    serve(host=host, port=port, data_dir=data_dir, config=config, reload=reload, sample=sample)
+
+
+@app.command()
+def ingest(
+    paths: Annotated[list[Path], typer.Argument(help="Files and directories: Markdown, text, JSONL, CSV.")],
+    namespace: Namespace = "",
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Add documents and records; what is unchanged is skipped."""
+    from chatserver.cli.ingest import ingest
+
+    raise typer.Exit(ingest(paths, namespace=namespace, data_dir=data_dir, json=json))
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="The question.")],
+    chat: Annotated[
+        str | None,
+        typer.Option(help="Ask in this chat, with its earlier turns (default: a new one).", show_default=False),
+    ] = None,
+    namespace: Namespace = "",
+    url: Url = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Ask one question. Ctrl-C stops the answer and keeps what there is."""
+    from chatserver.cli.ask import ask
+
+    raise typer.Exit(ask(question, chat=chat, namespace=namespace, url=url, data_dir=data_dir, json=json))
+
+
+@app.command()
+def chat(
+    chat: Annotated[
+        str | None, typer.Option(help="The chat to go on with (default: the last one).", show_default=False)
+    ] = None,
+    new: Annotated[bool, typer.Option("--new", help="Begin a new chat.")] = False,
+    namespace: Namespace = "",
+    url: Url = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Talk; goes on where you left, unfinished answers too. Ctrl-C stops an answer, at the prompt it leaves."""
+    from chatserver.cli.chat import chat as run
+
+    run(chat=chat, new=new, namespace=namespace, url=url, data_dir=data_dir)
+
+
+@app.command()
+def search(
+    text: Annotated[str, typer.Argument(help="What to look for.")],
+    top_k: Annotated[int, typer.Option(min=1, max=100, help="How many passages.")] = 8,
+    namespace: Namespace = "",
+    url: Url = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Find passages, best first, with the reason each was found."""
+    from chatserver.cli.search import search
+
+    search(text, top_k=top_k, namespace=namespace, url=url, data_dir=data_dir, json=json)
+
+
+@app.command()
+def check(data_dir: DataDir = None, json: Json = False) -> None:
+    """Validate the configuration and reach every dependency."""
+    from chatserver.cli.check import check
+
+    raise typer.Exit(check(data_dir=data_dir, json=json))

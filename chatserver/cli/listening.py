@@ -1,0 +1,56 @@
+"""The listening socket: bound by us, so that a port in use is one clear line and port 0 can be told."""
+
+import errno
+import ipaddress
+import socket
+
+from chatserver.cli.errors import CommandError
+
+
+def listen(host: str, port: int, *, backlog: int, dead_peer_s: float) -> socket.socket:
+    """A TCP socket that accepts into its backlog from now on. A peer that acknowledges nothing for `dead_peer_s` is
+    dropped by the kernel: no ping timeout reaps a reader that is stalled. Raises `CommandError`."""
+    listener = None
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; accepted sockets inherit it
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(dead_peer_s * 1000))
+        listener.bind(address)
+        listener.listen(backlog)
+    except OSError as error:
+        if listener is not None:
+            listener.close()
+        raise _explained(error, host, port) from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def refuse_open_host(host: str) -> None:
+    """Raises `CommandError` for an address that others can reach: there is no login yet."""
+    if not is_loopback(host):
+        message = f"{host} can be reached from other machines, and chatserver has no login yet; use 127.0.0.1"
+        raise CommandError(message, code="host_not_loopback")
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def address_url(listener: socket.socket, *, tls: bool = False) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _explained(error: OSError, host: str, port: int) -> CommandError:
+    if error.errno == errno.EADDRINUSE:
+        return CommandError(f"port {port} of {host} is in use; choose another with --port", code="port_in_use")
+    if error.errno == errno.EACCES:
+        return CommandError(f"port {port} of {host} needs more rights; choose one above 1023", code="port_forbidden")
+    return CommandError(f"cannot listen on {host}:{port}: {error.strerror}", code="cannot_listen")

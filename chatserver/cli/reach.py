@@ -1,0 +1,94 @@
+"""Which server a command talks to: the one named, the one that runs here, or one of its own.
+
+Without a server the command runs one for itself on a free port of this machine, over the data directory. So there is
+one way in which a question becomes an answer, and an answer asked from the terminal is as durable as any other.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from chatserver.cli.background import BackgroundLoop
+from chatserver.cli.configuration import read_settings
+from chatserver.cli.listening import address_url, is_loopback, listen
+from chatserver.client import Backoff, Client, ClientError
+from chatserver.server_config import load_server_config
+from chatserver.settings import Settings
+
+PATIENCE_S = 60.0
+
+
+@contextmanager
+def reached(url: str | None, data_dir: Path | None) -> Iterator[tuple[BackgroundLoop, Client]]:
+    """A connected client and the loop that it lives on. Raises `ClientError` when a named server doesn't answer."""
+    with BackgroundLoop() as loop:
+        stack = contextlib.AsyncExitStack()
+        try:
+            yield loop, loop.run(_connect(stack, url, data_dir))
+        finally:
+            loop.run(stack.aclose())
+
+
+async def _connect(stack: contextlib.AsyncExitStack, url: str | None, data_dir: Path | None) -> Client:
+    if url is not None:
+        return await stack.enter_async_context(_client(url))
+    if data_dir is None:
+        with contextlib.suppress(ClientError):
+            return await stack.enter_async_context(_client(_configured_url()))
+    own = await stack.enter_async_context(own_server(read_settings(data_dir)))
+    return await stack.enter_async_context(_client(own))
+
+
+def _client(url: str) -> Client:
+    return Client(url, backoff=Backoff(give_up_after_s=PATIENCE_S))
+
+
+def _configured_url() -> str:
+    """Where `chatserver serve` listens when it is told nothing else."""
+    options = load_server_config()
+    host = options["host"] if is_loopback(options["host"]) else "127.0.0.1"
+    return f"http://{f'[{host}]' if ':' in host else host}:{options['port']}"
+
+
+@asynccontextmanager
+async def own_server(settings: Settings) -> AsyncIterator[str]:
+    """A server in this process, as long as the context lasts; gives its address."""
+    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    done = asyncio.Event()
+    # What the application opens has to be closed by the task that opened it.
+    serving = asyncio.create_task(_serve(settings, ready, done))
+    try:
+        first: list[asyncio.Future[Any]] = [serving, ready]
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        if not ready.done():
+            await serving  # raises why
+        yield ready.result()
+    finally:
+        done.set()
+        await asyncio.wait([serving])
+
+
+async def _serve(settings: Settings, ready: "asyncio.Future[str]", done: asyncio.Event) -> None:
+    import structlog
+    import uvicorn
+
+    from chatserver.app import create_app
+
+    # The terminal is the person's: what goes wrong is in the answer.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    options = load_server_config() | {"lifespan": "off", "log_level": "critical", "log_config": None}
+    for key in ("host", "port", "uds", "fd", "workers", "reload", "reload_dirs", "ssl_certfile", "ssl_keyfile"):
+        options.pop(key, None)
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        listener = listen("127.0.0.1", 0, backlog=16, dead_peer_s=40)
+        server = uvicorn.Server(uvicorn.Config(app, **options))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(server.serve(sockets=[listener]))
+            ready.set_result(address_url(listener))  # it accepts already
+            await done.wait()
+            server.should_exit = True
