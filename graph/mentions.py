@@ -64,12 +64,15 @@ class NameTrie:
         for name in names:
             self.add(name)
 
-    def add(self, name: str) -> None:
+    def add(self, name: str) -> bool:
+        """Whether it was not in yet."""
         node = self._root
         for word in name.split():
             node = node.setdefault(word, {})
-        if node is not self._root:
+        new = node is not self._root and _END not in node
+        if new:
             node[_END] = {}
+        return new
 
     def longest(self, found: Sequence[Word], at: int) -> int:
         """How many words the longest name that starts at word `at` has; 0 when none does."""

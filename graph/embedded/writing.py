@@ -47,9 +47,9 @@ def link_records(connection: sqlite3.Connection, namespace: str, records: Sequen
     touched: set[int] = set()
     for (collection, key), found in names.items():
         record = _record_id(connection, namespace, collection, key)
+        _mark_unread(connection, namespace, [entities[entity.id] for entity in found.values()])
         gone = connection.execute("DELETE FROM graph_record_name WHERE record = ? RETURNING entity", (record,))
         touched.update(entity for (entity,) in gone.fetchall())
-        _mark_unread(connection, namespace, [entities[entity.id] for entity in found.values()])
         connection.executemany(
             "INSERT INTO graph_record_name VALUES (?, ?, ?)",
             [(entities[entity.id], record, field) for field, entity in found.items()],

@@ -1,0 +1,61 @@
+"""What is stored together, what is refused, and what makes a document the same. Pure."""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Final
+
+import orjson
+
+from graph.errors import InvalidRecord
+from graph.fields import check_record
+from graph.types import Record
+from retrieval.chunking import SIZE
+from retrieval.types import Document
+
+_FULL: Final = 256  # passages and records, about
+_FORM: Final = 1  # raise it when the same text would give other passages or links
+
+
+@dataclass(slots=True)
+class Batch:
+    documents: list[Document] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+    _size: int = 0
+
+    def add(self, value: Document | Record) -> None:
+        if isinstance(value, Document):
+            self.documents.append(value)
+            self._size += 1 + len(value.text) // SIZE
+        else:
+            self.records.append(value)
+            self._size += 1
+
+    @property
+    def full(self) -> bool:
+        return self._size >= _FULL
+
+
+def content_hash(document: Document, space: str) -> str:
+    """Of all that decides what is stored; `space` names the vectors' space."""
+    metadata = sorted(document.metadata.items())
+    content = orjson.dumps([_FORM, space, document.title, document.text, metadata])
+    return hashlib.sha256(content).hexdigest()
+
+
+def fault_of(value: Document | Record) -> tuple[str, str] | None:
+    """`(code, message)` when it can't be stored."""
+    if isinstance(value, Record):
+        try:
+            check_record(value)
+        except InvalidRecord as error:
+            return error.code, str(error)
+        return None
+    if not value.id:
+        return "missing_id", "a document needs an id"
+    if not value.text.strip():
+        return "empty_text", "there is no text in it"
+    try:
+        content_hash(value, "")
+    except (orjson.JSONEncodeError, UnicodeError):
+        return "invalid_text", "not valid Unicode"
+    return None

@@ -1,0 +1,68 @@
+"""The files below some paths, and their lines."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from chatserver.ingest.loaders import LOADERS, MAX_LINE
+from chatserver.ingest.report import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to load. `name` is its path below the directory that was asked for: the id of its document."""
+
+    path: Path
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    sources: tuple[Source, ...]
+    skipped: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+
+def find(paths: Iterable[Path]) -> Found:
+    """The files to load, directories walked in sorted order, hidden ones left out. Blocks."""
+    sources: list[Source] = []
+    skipped: list[str] = []
+    problems: list[Problem] = []
+    for root in paths:
+        if not root.exists():
+            problems.append(Problem("not_found", "no such file or directory", str(root)))
+        for path in _walk(root):
+            name = path.relative_to(root).as_posix() if root.is_dir() else path.name
+            if PurePosixPath(name).suffix.lower() in LOADERS:
+                sources.append(Source(path, name, path.stat().st_size))
+            else:
+                skipped.append(name)
+    return Found(tuple(sources), tuple(skipped), tuple(problems))
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    if root.is_file():
+        yield root
+    elif root.is_dir():
+        for path in sorted(root.iterdir()):
+            if not path.name.startswith("."):
+                yield from _walk(path)
+
+
+class Lines:
+    """The lines of a file, one at a time; of a line longer than `MAX_LINE` only one byte more. `consumed` bytes are
+    read so far. Raises OSError. Blocks."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.consumed = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        with self._path.open("rb") as file:
+            while line := file.readline(MAX_LINE + 1):
+                self.consumed += len(line)
+                yield line
+                while len(line) > MAX_LINE and not line.endswith(b"\n"):
+                    line = file.readline(MAX_LINE + 1)
+                    self.consumed += len(line)

@@ -1,0 +1,71 @@
+"""Links documents into the graph while they are ingested.
+
+Theory of operation
+    All known names lie in a trie in memory: read from the store once, then added to. A document is linked with the
+    names known at that moment. A name that comes later may stand in passages that are linked already: the store
+    keeps new names as unread, finds the passages that contain their words by its full-text index, and `settle`
+    reads those passages again. So the order of documents does not matter, and a new document costs a look-up for
+    each of its names instead of a pass over the corpus. What is unread survives a crash: the next ingest settles it.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+
+from graph.linking import document_links, passage_links
+from graph.mentions import NameTrie
+from graph.names import record_names, title_names
+from graph.ports import GraphIndex
+from graph.types import Entity, PassageLinks, Record, Unread
+from retrieval.types import Document, Passage
+
+_ROUND = 500  # names settled at a time
+
+
+class Linker:
+    """For one ingest. Call `open` first, `settle` last."""
+
+    def __init__(self, graph: GraphIndex, namespace: str) -> None:
+        self._graph = graph
+        self._namespace = namespace
+        self._names = NameTrie()
+        self._new = 0
+
+    async def open(self) -> None:
+        """Reads the known names; again, those that other processes have added since."""
+        names = await self._graph.names(namespace=self._namespace)
+        await asyncio.to_thread(lambda: [self._names.add(name) for name in names])
+
+    async def link(self, documents: Sequence[tuple[Document, Sequence[Passage]]]) -> None:
+        for document, _ in documents:
+            self._learn(title_names(document.title))
+        links = await asyncio.to_thread(
+            lambda: [
+                document_links(document.id, document.title, passages, self._names) for document, passages in documents
+            ]
+        )
+        await self._graph.link(links, namespace=self._namespace)
+
+    async def link_records(self, records: Sequence[Record]) -> None:
+        for record in records:
+            self._learn(record_names(record).values())
+        await self._graph.link_records(records, namespace=self._namespace)
+
+    async def settle(self, settled: Callable[[int, int], None]) -> None:
+        """Links earlier passages to the names that came after them; `settled` is told how many
+        names are done, of how many."""
+        await self.open()
+        done = 0
+        while True:
+            names, passages = await self._graph.unread(limit=_ROUND, namespace=self._namespace)
+            if not names:
+                return
+            links = await asyncio.to_thread(self._read_again, passages)
+            await self._graph.relink(links, names, namespace=self._namespace)
+            done += len(names)
+            settled(done, max(done, self._new))
+
+    def _learn(self, names: Iterable[Entity]) -> None:
+        self._new += sum(self._names.add(name.id) for name in names)
+
+    def _read_again(self, passages: Sequence[Unread]) -> list[PassageLinks]:
+        return [passage_links(unread.passage, unread.title, unread.text, self._names) for unread in passages]
