@@ -14,9 +14,9 @@ import structlog
 
 from chatserver.models.port import Context
 from graph.types import Collection, Fact, Record, RecordQuery
-from retrieval.errors import RetrievalError
+from retrieval.errors import NoLegAnswered, RetrievalError
 from retrieval.ports import Filter
-from retrieval.types import LegReport, LegState, RankedPassage
+from retrieval.types import Found, LegReport, LegState, RankedPassage
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -25,17 +25,8 @@ FACTS = 6
 """Facts asked of the graph for one answer."""
 
 
-class Found(Protocol):
-    """What a hybrid search returns."""
-
-    @property
-    def passages(self) -> tuple[RankedPassage, ...]: ...
-    @property
-    def legs(self) -> tuple[LegReport, ...]: ...
-
-
 class Search(Protocol):
-    """Passages for a text, best first. Raises `RetrievalError` when no leg could answer."""
+    """`Hybrid.search`, with as many passages as an answer is written from."""
 
     async def __call__(self, text: str, *, namespace: str, filter: Filter | None) -> Found: ...
 
@@ -70,6 +61,8 @@ class Retrieved:
 
 
 class Retriever:
+    """`deadline_s` is for all of it; a search that contains late legs by itself needs a shorter one of its own."""
+
     def __init__(
         self,
         search: Search,
@@ -98,7 +91,7 @@ class Retriever:
     async def _find(
         self, text: str, namespace: str, filter: Filter | None, ends: float
     ) -> tuple[tuple[RankedPassage, ...], tuple[Fact, ...], tuple[LegReport, ...]]:
-        found, report = await self._leg("search", self._search(text, namespace=namespace, filter=filter), ends)
+        found, report = await self._leg("search", self._searched(text, namespace, filter), ends)
         if found is None:
             return (), (), (report,)
         if self._facts is None or not found.passages:
@@ -106,6 +99,12 @@ class Retriever:
         ids = [ranked.passage.id for ranked in found.passages]
         facts, report = await self._leg("facts", self._facts.facts(ids, limit=FACTS, namespace=namespace), ends)
         return found.passages, tuple(facts or ()), (*found.legs, report)
+
+    async def _searched(self, text: str, namespace: str, filter: Filter | None) -> Found:
+        try:
+            return await self._search(text, namespace=namespace, filter=filter)
+        except NoLegAnswered as error:
+            return Found((), error.legs)
 
     async def _query(self, text: str, namespace: str, ends: float) -> tuple[tuple[Record, ...], tuple[LegReport, ...]]:
         """No leg is reported for a question that asks for no records."""

@@ -3,7 +3,6 @@ import json
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,7 +21,7 @@ from graph.types import Collection, Record, RecordQuery
 from prompts import Prompts
 from retrieval.errors import RetrievalError, Temporary
 from retrieval.ports import Filter
-from retrieval.types import LegReport, LegState, Passage, RankedPassage
+from retrieval.types import Found, LegReport, LegState, Passage, RankedPassage
 
 PROMPTS = Prompts()
 PUMP = Passage(
@@ -30,12 +29,6 @@ PUMP = Passage(
 )
 VALVE = Passage("valves", "valves", "Valves", "V-12 shuts when P-101 trips.")
 RECORD = Record("TelemetryEvent", "e1", {"sensor": "PT-1", "value": 3.5, "ok": True})
-
-
-@dataclass(frozen=True)
-class Found:
-    passages: tuple[RankedPassage, ...]
-    legs: tuple[LegReport, ...]
 
 
 class Library:

@@ -1,25 +1,21 @@
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import pytest
 
 from chatserver.pipeline.retrieve import Retriever
 from graph.errors import UnknownField
 from graph.types import Collection, Fact, Record, RecordQuery
-from retrieval.errors import Temporary
+from retrieval.errors import NoLegAnswered, Temporary
 from retrieval.ports import Filter
-from retrieval.types import LegReport, LegState, Passage, RankedPassage
+from retrieval.types import Found, LegReport, LegState, Passage, RankedPassage
 
 PASSAGE = RankedPassage(Passage("d#0", "d", "Pumps", "P-101 moves the glycol."), 0.9, ("keyword #1",))
 FACT = Fact("P-101", "mentioned with", "V-12", "d#0")
 RECORD = Record("TelemetryEvent", "e1", {"value": 3.5})
 
 
-@dataclass(frozen=True)
-class Found:
-    passages: tuple[RankedPassage, ...] = (PASSAGE,)
-    legs: tuple[LegReport, ...] = (LegReport("keyword", LegState.OK, 1.0, 1),)
+FOUND = Found((PASSAGE,), (LegReport("keyword", LegState.OK, 1.0, 1),))
 
 
 class Sources:
@@ -36,7 +32,7 @@ class Sources:
 
     async def __call__(self, text: str, *, namespace: str, filter: Filter | None) -> Found:
         await self._fault("search")
-        return Found()
+        return FOUND
 
     async def facts(self, passages: Sequence[str], *, limit: int, namespace: str = "") -> list[Fact]:
         await self._fault("facts")
@@ -109,6 +105,17 @@ async def test_a_failed_leg_is_named_and_the_rest_comes(
 async def test_nothing_found_because_of_a_failure_is_a_failure() -> None:
     """With no passage, no record and a failed leg, the context is no ground for an answer."""
     assert (await retriever(Sources(search=Temporary("down"))).retrieve("what is a pump")).failed
+
+
+async def test_legs_that_all_failed_are_each_named() -> None:
+    """When no leg of the search answered, their own reports are told."""
+    legs = (
+        LegReport("vector", LegState.LATE, 5.0, 0, "deadline_exceeded"),
+        LegReport("keyword", LegState.FAILED, 1.0, 0, "x"),
+    )
+    found = await retriever(Sources(search=NoLegAnswered(legs))).retrieve("what is a pump")
+    assert found.legs == legs
+    assert found.failed
 
 
 async def test_cancellation_is_passed_on() -> None:
