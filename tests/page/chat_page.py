@@ -1,0 +1,51 @@
+"""The page as its reader sees and uses it."""
+
+from playwright.sync_api import Locator, Page, expect
+
+
+class ChatPage:
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.open(url)
+
+    def open(self, url: str) -> None:
+        self.page.goto(url)
+        self.connected()
+
+    def connected(self) -> None:
+        expect(self.page.locator("#connection")).to_have_attribute("data-state", "open")
+
+    @property
+    def question(self) -> Locator:
+        return self.page.get_by_role("textbox", name="Your question")
+
+    @property
+    def turns(self) -> Locator:
+        return self.page.get_by_role("article")
+
+    @property
+    def text(self) -> Locator:
+        """The text of the newest answer."""
+        return self.turns.last.locator(".text")
+
+    @property
+    def chats(self) -> Locator:
+        return self.page.get_by_role("navigation", name="Chats").get_by_role("listitem")
+
+    def ask(self, question: str) -> None:
+        self.question.fill(question)
+        self.question.press("Enter")
+
+    def wait_for(self, text: str) -> None:
+        """Until the newest answer has this text, more or not."""
+        expect(self.text).to_contain_text(text)
+
+    def wait_until_over(self) -> None:
+        expect(self.turns.last).to_have_attribute("aria-busy", "false")
+
+    def expect_once(self, question: str, text: str) -> None:
+        """One turn, and its answer is exactly this text."""
+        self.wait_until_over()
+        expect(self.turns).to_have_count(1)
+        expect(self.turns.locator(".question")).to_have_text(f"Question{question}")
+        expect(self.text).to_have_text(text.strip())
