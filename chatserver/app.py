@@ -4,8 +4,9 @@ Importing this module reads no configuration and opens nothing: both happen in t
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -18,17 +19,27 @@ from chatserver.edge.identity import Identify, anonymous
 from chatserver.edge.problems import Problem, on_bug, on_http_exception, on_log_unavailable, on_problem
 from chatserver.edge.websocket import ChatSocket
 from chatserver.settings import Settings, load_settings
-from chatserver.wiring import open_system
+from chatserver.wiring import System, open_system
 
 
-def create_app(settings: Settings | None = None, *, identify: Identify = anonymous) -> Starlette:
-    """`settings` default to the environment. Start-up raises `SettingsError` with every fault, or `LogUnavailable`."""
+def create_app(
+    settings: Settings | None = None,
+    *,
+    identify: Identify = anonymous,
+    on_drain: Callable[[], None] = lambda: None,
+) -> Starlette:
+    """`settings` default to the environment; `on_drain` is called when a drain begins. Start-up raises `SettingsError`
+    with every fault, or `LogUnavailable`."""
+
+    async def drain(system: System) -> None:
+        on_drain()
+        await system.drain()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with open_system(settings or load_settings()) as system, asyncio.TaskGroup() as group:
             app.state.system = system
-            with drain_on_signals(group, system.drain):
+            with drain_on_signals(group, partial(drain, system)):
                 yield
 
     app = Starlette(
