@@ -55,7 +55,7 @@ class Batch:
     id: str
     expected_head: int
     entries: Sequence[bytes]
-    """JSON objects without a newline in them."""
+    """At least one; JSON objects without a newline in them."""
     seal: AnswerState | None = None
 
 

@@ -32,7 +32,7 @@ class MemoryAnswerLog:
         self._clock = clock
         self._answers: dict[str, _Stored] = {}
         self._asked: dict[tuple[str, str], str] = {}
-        self._listeners: list[Listener] = []
+        self._listeners: dict[Listener, None] = {}
 
     async def create(self, new: NewAnswer) -> tuple[AnswerMeta, bool]:
         known = self._asked.get((new.user, new.ask_id))
@@ -64,7 +64,7 @@ class MemoryAnswerLog:
 
     async def append(self, claim: Claim, batch: Batch, lease_s: float) -> Appended:
         stored = self._answers.get(claim.answer)
-        if stored is not None and batch.id in stored.batches:
+        if stored is not None and stored.batches.get(batch.id) == batch.expected_head + len(batch.entries):
             return Appended(stored.batches[batch.id], stored.meta.stop_requested)
         stored = self._held(claim)
         if batch.expected_head != stored.meta.head:
@@ -138,8 +138,8 @@ class MemoryAnswerLog:
         return dict(stored.marks) if stored else {}
 
     def listen(self, listener: Listener, interested: Callable[[], bool]) -> Callable[[], None]:
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+        self._listeners[listener] = None
+        return lambda: self._listeners.pop(listener, None)
 
     async def aclose(self) -> None:
         self._listeners.clear()

@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self, TypeVar
 
+import structlog
+
 from chatserver.answers.log import (
     Appended,
     Batch,
@@ -33,6 +35,8 @@ from chatserver.answers.states import AnswerState
 from retrieval.embedded.database import Database
 
 T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
 
 POLL_S = 0.025
 _PAGE_BYTES = 1 << 20
@@ -237,9 +241,19 @@ class SqliteAnswerLog:
         await self._db.aclose()
 
     async def _poll(self) -> None:
+        failing = False
         while True:
             await asyncio.sleep(self._poll_s)
-            if any(interested() for interested in self._listeners.values()) and await self._db.foreign_commits():
+            if not any(interested() for interested in self._listeners.values()):
+                continue
+            try:
+                changed = await self._db.foreign_commits()
+                failing = False
+            except sqlite3.Error as error:
+                if not failing:
+                    log.warning("cannot look for what other processes wrote", error=str(error))
+                changed, failing = not failing, True
+            if changed:
                 self._ring(Ring(""))
 
     def _ring(self, ring: Ring) -> None:

@@ -69,6 +69,7 @@ class Database:
 
     async def read(self, run: Callable[[sqlite3.Connection], T]) -> T:
         """Runs `run` in a reader thread, on a read-only connection that sees the last commit."""
+        self._check_open()
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._run_read, run)
 
     async def write(self, run: Callable[[sqlite3.Connection], T], *, durable: bool = False) -> T:
@@ -112,12 +113,15 @@ class Database:
             connection.close()
 
     async def _submit(self, run: Callable[[sqlite3.Connection], Any], *, durable: bool, transaction: bool) -> Any:
-        if self._closed:
-            raise sqlite3.ProgrammingError(f"{self.path.name} is closed")
+        self._check_open()
         loop = asyncio.get_running_loop()
         write = _Write(run, durable, transaction, loop, loop.create_future())
         self._queue.put(write)
         return await write.done
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise sqlite3.ProgrammingError(f"{self.path.name} is closed")
 
     def _create(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,78 @@
+"""Every implementation of the answer log, and the values that their tests feed them with."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from chatserver.answers.log import AnswerLog, Batch, Claim
+from chatserver.answers.memory import MemoryAnswerLog
+from chatserver.answers.meta import NewAnswer
+from chatserver.answers.sqlite import SqliteAnswerLog
+from chatserver.answers.states import AnswerState
+
+LEASE_S = 10.0
+
+
+@dataclass
+class Clock:
+    """Seconds since the Unix epoch, moved by the test."""
+
+    now: float = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@asynccontextmanager
+async def _memory(directory: Path, clock: Callable[[], float]) -> AsyncIterator[AnswerLog]:
+    log = MemoryAnswerLog(clock=clock)
+    yield log
+    await log.aclose()
+
+
+@asynccontextmanager
+async def _sqlite(directory: Path, clock: Callable[[], float]) -> AsyncIterator[AnswerLog]:
+    log = await SqliteAnswerLog.open(directory / "answers.db", clock=clock, poll_s=0.002)
+    yield log
+    await log.aclose()
+
+
+IMPLEMENTATIONS = {"memory": _memory, "sqlite": _sqlite}
+
+
+def question(
+    answer: str = "a1", *, user: str = "ada", chat: str = "c1", ask_id: str | None = None, at: float = 1.0
+) -> NewAnswer:
+    return NewAnswer(answer, f"e-{answer}", user, chat, ask_id or f"ask-{answer}", f"What about {answer}?", at)
+
+
+def entry(seq: int) -> bytes:
+    return b'{"type":"text-delta","id":"t","delta":"%d"}' % seq
+
+
+def batch(first: int, count: int, *, seal: AnswerState | None = None, id: str | None = None) -> Batch:
+    return Batch(id or f"b{first}+{count}", first, [entry(first + offset) for offset in range(count)], seal)
+
+
+async def claimed(log: AnswerLog, answer: str = "a1", owner: str = "one") -> Claim:
+    held = await log.claim(answer, owner, LEASE_S)
+    assert held is not None
+    return held[0]
+
+
+async def begun(log: AnswerLog, answer: str = "a1", *, user: str = "ada", entries: int = 0) -> Claim:
+    """A claimed answer with so many entries."""
+    await log.create(question(answer, user=user))
+    claim = await claimed(log, answer)
+    if entries:
+        await log.append(claim, batch(0, entries), LEASE_S)
+    return claim
+
+
+async def read_all(log: AnswerLog, answer: str = "a1", *, first: int = 0, limit: int = 7) -> list[bytes]:
+    """Every entry from `first` on, page by page."""
+    entries: list[bytes] = []
+    while page := await log.read(answer, first + len(entries), limit):
+        entries += page
+    return entries
