@@ -12,6 +12,7 @@ from chatserver.answers.sqlite import SqliteAnswerLog
 from chatserver.delivery.manager import ConnectionManager, DeliveryPolicy
 from chatserver.generation.generation import Pace
 from chatserver.generation.generations import Generations
+from chatserver.ingest.ingestion import Ingestion
 from chatserver.models.extractive import ExtractiveModel
 from chatserver.models.port import Model
 from chatserver.models.scripted import ScriptedModel
@@ -21,6 +22,10 @@ from chatserver.pipeline.retrieve import Retriever
 from chatserver.protocol.codes import CloseCode
 from chatserver.protocol.session import Limits
 from chatserver.settings import Settings
+from graph.embedded.records import SqliteRecordStore
+from graph.embedded.store import SqliteGraphStore
+from graph.ports import GraphStore, RecordStore
+from graph.records import record_query
 from prompts import Prompts
 from retrieval.embedded.database import Database
 from retrieval.embedded.documents import SqliteDocumentStore
@@ -39,7 +44,10 @@ class Knowledge:
     """What is known: stores and the ways to ask them."""
 
     documents: DocumentStore
+    graph: GraphStore
+    records: RecordStore
     hybrid: Hybrid
+    ingestion: Ingestion
     embedder: Embedder
 
 
@@ -102,12 +110,15 @@ async def open_knowledge(settings: Settings) -> AsyncIterator[Knowledge]:
         documents = await SqliteDocumentStore.open(database)
         keywords = await SqliteKeywordIndex.open(database)
         vectors = await SqliteVectorStore.open(database)
+        graph = await SqliteGraphStore.open(database)
+        records = await SqliteRecordStore.open(database)
         hybrid = Hybrid(
             documents,
             {VECTOR: vector_leg(embedder, vectors), KEYWORD: keyword_leg(keywords)},
             deadline_s=settings.retrieval.deadline_s,
         )
-        yield Knowledge(documents, hybrid, embedder)
+        ingestion = Ingestion(documents, vectors, embedder, graph, records)
+        yield Knowledge(documents, graph, records, hybrid, ingestion, embedder)
     finally:
         await embedder.aclose()
         await database.aclose()
@@ -121,7 +132,13 @@ async def open_pipeline(settings: Settings, knowledge: Knowledge) -> AsyncIterat
     async def search(text: str, *, namespace: str, filter: Filter | None) -> Found:
         return await knowledge.hybrid.search(Query(text, namespace, filter, top_k))
 
-    retriever = Retriever(search, deadline_s=settings.retrieval.deadline_s)
+    retriever = Retriever(
+        search,
+        facts=knowledge.graph,
+        records=knowledge.records,
+        plan=record_query,
+        deadline_s=settings.retrieval.deadline_s,
+    )
     model = _model(settings, knowledge.embedder)
     try:
         yield AnswerPipeline(
