@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from chatserver.cli.background import BackgroundLoop
 from chatserver.cli.configuration import read_settings
 from chatserver.cli.listening import address_url, is_loopback, listen
@@ -39,6 +41,8 @@ async def _connect(stack: contextlib.AsyncExitStack, url: str | None, data_dir: 
     if data_dir is None:
         with contextlib.suppress(ClientError):
             return await stack.enter_async_context(_client(_configured_url()))
+    # The terminal is the person's: what goes wrong is told by the answer.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     own = await stack.enter_async_context(own_server(read_settings(data_dir)))
     return await stack.enter_async_context(_client(own))
 
@@ -73,13 +77,10 @@ async def own_server(settings: Settings) -> AsyncIterator[str]:
 
 
 async def _serve(settings: Settings, ready: "asyncio.Future[str]", done: asyncio.Event) -> None:
-    import structlog
     import uvicorn
 
     from chatserver.app import create_app
 
-    # The terminal is the person's: what goes wrong is in the answer.
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     options = load_server_config() | {"lifespan": "off", "log_level": "critical", "log_config": None}
     for key in ("host", "port", "uds", "fd", "workers", "reload", "reload_dirs", "ssl_certfile", "ssl_keyfile"):
         options.pop(key, None)
