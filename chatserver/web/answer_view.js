@@ -154,4 +154,3 @@ export class AnswerView {
 
 const trouble = (text) => h("p", { class: "trouble", role: "alert" }, icon("warning"), h("span", {}, text));
 const noticeOf = ({ message, code }) => h("p", { class: "notice", "data-code": code }, icon("info"), h("span", {}, message));
-
