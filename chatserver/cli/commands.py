@@ -73,7 +73,12 @@ def serve(
         Path | None,
         typer.Option(help="A uvicorn.toml (default: the working directory's).", show_default=False),
     ] = None,
-    reload: Annotated[bool, typer.Option("--reload", help="Restart when the source changes.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Server processes (default: uvicorn.toml).", show_default=False)
+    ] = None,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="When the source changes, go over to the new code; SIGHUP does it too.")
+    ] = False,
     sample: Annotated[
         bool, typer.Option("--sample", help="Ingest the bundled sample when there are no documents yet.")
     ] = False,
@@ -81,7 +86,9 @@ def serve(
     """Serve the chat page and its API."""
     from chatserver.cli.serve import serve
 
-    serve(host=host, port=port, data_dir=data_dir, config=config, reload=reload, sample=sample)
+    raise typer.Exit(
+        serve(host=host, port=port, data_dir=data_dir, config=config, workers=workers, reload=reload, sample=sample)
+    )
 
 
 @app.command()

@@ -1,14 +1,16 @@
-"""`chatserver serve`: uvicorn's server, built from our configuration."""
+"""`chatserver serve`: supervised server processes, built from our configuration."""
 
+import asyncio
+import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import uvicorn
-from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from chatserver import __version__
 from chatserver.cli.configuration import read_settings
@@ -16,22 +18,15 @@ from chatserver.cli.errors import CommandError
 from chatserver.cli.listening import address_url, listen, refuse_open_host
 from chatserver.server_config import load_server_config
 from chatserver.settings import Settings
+from chatserver.supervisor.process import ServerProcess
+from chatserver.supervisor.supervisor import Supervisor, Timing
+from chatserver.supervisor.watch import source_changes
+from chatserver.supervisor.process import ServerProcess
+from chatserver.supervisor.supervisor import Supervisor, Timing
+from chatserver.supervisor.watch import source_changes
 
 APP = "chatserver.app:create_app"
 SAMPLE = Path(__file__).resolve().parents[2] / "examples" / "cooling-unit"
-
-
-class AnnouncingServer(uvicorn.Server):
-    """Says where it serves once it does."""
-
-    def __init__(self, config: uvicorn.Config, url: str) -> None:
-        super().__init__(config)
-        self._url = url
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            print(f"chatserver {__version__} is ready: {self._url}", flush=True)
 
 
 def serve(
@@ -42,18 +37,23 @@ def serve(
     config: Path | None,
     reload: bool,
     sample: bool,
-) -> None:
+) -> int:
+    """Until it is told to end; the exit code."""
     settings = read_settings(data_dir)
-    if data_dir is not None:
-        # The application reads its own settings, in this process or in a child of it.
-        os.environ["CHATSERVER_DATA_DIR"] = str(data_dir.resolve())
+    # The application reads its own settings, in this process or in a child of it.
+    os.environ["CHATSERVER_DATA_DIR"] = str(settings.storage.data_dir.resolve())
     given = {"host": host, "port": port, "reload": reload or None}
     options = load_server_config(config, overrides={key: value for key, value in given.items() if value is not None})
     listener, url = _listener(options)
     with contextlib.closing(listener):
         if sample:
             _ingest_sample(settings)
-        _run(uvicorn.Config(APP, factory=True, **options), listener, url)
+        directories = [Path(directory) for directory in options.pop("reload_dirs", [])]
+        reloading, workers = options.pop("reload", False), options.pop("workers", None) or 1
+        if reloading or workers > 1:
+            timing = Timing(drain_s=settings.generation.drain_s)
+            return asyncio.run(_supervise(options, listener, url, workers, timing, directories))
+        return _run(uvicorn.Config(APP, factory=True, **options), listener, url)
 
 
 def _listener(options: Mapping[str, Any]) -> tuple[socket.socket, str]:
@@ -66,21 +66,37 @@ def _listener(options: Mapping[str, Any]) -> tuple[socket.socket, str]:
         options["host"],
         options["port"],
         backlog=options.get("backlog", 2048),
-        dead_peer_s=options["ws_ping_interval"] + options["ws_ping_timeout"],
+        dead_peer_s=(options["ws_ping_interval"] or 0) + (options["ws_ping_timeout"] or 0),
     )
     return listener, address_url(listener, tls=bool(options.get("ssl_certfile")))
 
 
-def _run(config: uvicorn.Config, listener: socket.socket, url: str) -> None:
-    server = AnnouncingServer(config, url)
-    with contextlib.suppress(KeyboardInterrupt):  # uvicorn has ended already, and raises it for us
-        if config.should_reload:
-            ChangeReload(config, target=server.run, sockets=[listener]).run()
-        elif config.workers > 1:
-            print(f"chatserver {__version__} starts {config.workers} workers: {url}", flush=True)
-            Multiprocess(config, sockets=[listener]).run()
-        else:
-            server.run(sockets=[listener])
+def _run(config: uvicorn.Config, listener: socket.socket, url: str) -> int:
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn has ended in order, and raises it again for us
+        AnnouncingServer(config, url).run(sockets=[listener])
+    return 0
+
+
+async def _supervise(
+    options: Mapping[str, Any],
+    listener: socket.socket,
+    url: str,
+    workers: int,
+    timing: Timing,
+    directories: Sequence[Path],
+) -> int:
+    supervisor = Supervisor(
+        lambda: ServerProcess.start(listener, options),
+        workers=workers,
+        timing=timing,
+        changes=source_changes(directories) if directories else None,
+        on_ready=lambda: _announce(url),
+    )
+    return await supervisor.run()
+
+
+def _announce(url: str) -> None:
+    print(f"chatserver {__version__} is ready: {url}", flush=True)
 
 
 def _ingest_sample(settings: Settings) -> None:
