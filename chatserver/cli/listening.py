@@ -3,6 +3,8 @@
 import errno
 import ipaddress
 import socket
+from collections.abc import Mapping
+from typing import Any
 
 from chatserver.cli.errors import CommandError
 
@@ -27,6 +29,15 @@ def listen(host: str, port: int, *, backlog: int, dead_peer_s: float) -> socket.
         raise _explained(error, host, port) from None
     listener.set_inheritable(True)
     return listener
+
+
+def listen_elsewhere(options: Mapping[str, Any]) -> tuple[socket.socket, str]:
+    """A unix socket or an inherited descriptor, bound as uvicorn does it, and what to call it."""
+    from uvicorn import Config
+
+    config = Config("", uds=options.get("uds"), fd=options.get("fd"), log_level="critical", log_config=None)
+    name = f"unix:{config.uds}" if config.uds else f"fd {config.fd}"
+    return config.bind_socket(), name
 
 
 def refuse_open_host(host: str) -> None:
