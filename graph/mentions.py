@@ -104,12 +104,25 @@ def find(text: str, names: NameTrie) -> Found:
     return Found(tuple(spans.values()), frozenset(plain))
 
 
-def names_in(question: str, names: NameTrie) -> list[str]:
-    """The known names in a question, longest match first, in order. People ask in lower case: none needs a
-    capital but a name of one word that is a function word."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A known name in a question: its number of words, and whether it is written with a capital there."""
+
+    entity: str
+    words: int
+    capital: bool
+
+
+def names_in(question: str, names: NameTrie) -> list[Asked]:
+    """The known names in a question, the longest where they overlap, in order. People ask in lower case, so names
+    of several words need no capital; one of a single word does, and must not be a function word."""
     found = list(words(question))
-    matched = [(start, end) for start, end in _named(found, names) if end - start > 1 or _tells(found[start])]
-    return list(dict.fromkeys(_entity(found, start, end) for start, end in matched))
+    asked = [
+        Asked(_entity(found, start, end), end - start, any(word.capital for word in found[start:end]))
+        for start, end in _named(found, names)
+        if end - start > 1 or (found[start].capital and found[start].folded not in _OPENERS)
+    ]
+    return list(dict.fromkeys(asked))
 
 
 def runs(question: str, *, longest: int = 8) -> list[str]:
@@ -138,10 +151,6 @@ def _is_name(found: Sequence[Word], start: int, end: int) -> bool:
     if end - start == 1:
         return first.capital
     return first.capital or end - start >= _SURE_WORDS or (first.folded[0].isdigit() and found[end - 1].capital)
-
-
-def _tells(word: Word) -> bool:
-    return word.folded not in _OPENERS
 
 
 def _phrases(text: str, found: Sequence[Word]) -> Iterator[tuple[int, int]]:
