@@ -24,6 +24,7 @@ from chatserver.protocol.session import Limits
 from chatserver.settings import Settings
 from graph.embedded.records import SqliteRecordStore
 from graph.embedded.store import SqliteGraphStore
+from graph.leg import Expansion, GraphLeg
 from graph.ports import GraphStore, RecordStore
 from graph.records import record_query
 from prompts import Prompts
@@ -32,7 +33,7 @@ from retrieval.embedded.documents import SqliteDocumentStore
 from retrieval.embedded.keywords import SqliteKeywordIndex
 from retrieval.embedded.vectors import SqliteVectorStore
 from retrieval.embedders.wordllama import WordLlamaEmbedder
-from retrieval.fusion import KEYWORD, VECTOR
+from retrieval.fusion import GRAPH, KEYWORD, VECTOR
 from retrieval.hybrid import Hybrid
 from retrieval.legs import keyword_leg, vector_leg
 from retrieval.ports import DocumentStore, Embedder, Filter
@@ -114,7 +115,8 @@ async def open_knowledge(settings: Settings) -> AsyncIterator[Knowledge]:
         records = await SqliteRecordStore.open(database)
         hybrid = Hybrid(
             documents,
-            {VECTOR: vector_leg(embedder, vectors), KEYWORD: keyword_leg(keywords)},
+            {VECTOR: vector_leg(embedder, vectors), KEYWORD: keyword_leg(keywords), GRAPH: GraphLeg(graph)},
+            expand=Expansion(graph),
             deadline_s=settings.retrieval.deadline_s,
         )
         ingestion = Ingestion(documents, vectors, embedder, graph, records)

@@ -14,6 +14,7 @@ import socket
 import uvicorn
 
 from chatserver.app import create_app
+from chatserver.logs import configure_logs
 from chatserver.supervisor.process import READY
 
 
@@ -50,6 +51,7 @@ def main() -> None:
     channel = socket.socket(fileno=arguments.channel)
     app = create_app(on_drain=lambda: server.stop_accepting())
     server = SupervisedServer(uvicorn.Config(app, **json.loads(arguments.options)), channel)
+    configure_logs()
     server.run(sockets=[listener])
 
 
