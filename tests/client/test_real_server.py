@@ -2,14 +2,14 @@
 
 import asyncio
 import os
-import signal
 import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from chatserver.cli.reach import own_server
@@ -132,13 +132,24 @@ def serving(port: int, data_dir: Path) -> Iterator["subprocess.Popen[str]"]:
     process = subprocess.Popen(
         [*command, "--data-dir", str(data_dir)], stdout=subprocess.PIPE, text=True, env=environ, cwd=data_dir
     )
+    assert process.stdout is not None
     try:
-        assert process.stdout is not None
         assert "is ready" in process.stdout.readline()
         yield process
     finally:
-        process.kill()
-        process.communicate()
+        kill_all(process)
+        process.stdout.close()
+
+
+def kill_all(process: "subprocess.Popen[str]") -> None:
+    """SIGKILL for the supervisor and its servers: nobody has time to hand over anything."""
+    with suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(process.pid)
+        family = [*parent.children(recursive=True), parent]
+        for member in reversed(family):
+            member.kill()
+        psutil.wait_procs(family)
+    process.wait()
 
 
 async def test_a_killed_server_loses_nothing(tmp_path: Path) -> None:
@@ -157,8 +168,7 @@ async def test_a_killed_server_loses_nothing(tmp_path: Path) -> None:
                 entries.append(entry)
                 if entry.chunk["type"] == "text-delta":
                     break
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+            kill_all(process)
             with serving(port, tmp_path):
                 entries += [entry async for entry in answer]
     assert contiguous(entries)
