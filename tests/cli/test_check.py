@@ -1,0 +1,114 @@
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+
+def findings(run: Run) -> dict[str, tuple[bool, str]]:
+    result = run("check", "--json")
+    document = json.loads(result.out)
+    assert document["ok"] == (result.code == 0)
+    return {finding["name"]: (finding["ok"], finding["message"]) for finding in document["checks"]}
+
+
+@contextmanager
+def model_server(status: int, body: str) -> Iterator[str]:
+    """A real HTTP server that answers every request alike; it stands for an OpenAI-compatible server's /models."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/v1"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_all_is_well(run: Run) -> None:
+    """With nothing configured every check passes, and an empty data directory says what to do."""
+    found = findings(run)
+    assert set(found) == {"server", "settings", "data directory", "embedder", "model"}
+    assert all(ok for ok, _ in found.values())
+    assert "chatserver ingest" in found["data directory"][1]
+
+
+def test_for_a_person(run: Run) -> None:
+    """Without `--json` each check is a line with a mark."""
+    lines = run("check").out.splitlines()
+    assert lines[0] == "✓ server: will listen on 127.0.0.1:1"
+    assert all(line.startswith("✓ ") for line in lines)
+
+
+def test_bad_settings_are_a_finding(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Invalid settings and an invalid server file are findings side by side."""
+    monkeypatch.setenv("CHATSERVER_LEASE_S", "0")
+    Path("uvicorn.toml").write_text("prot = 1")
+    found = findings(run)
+    assert not found["settings"][0]
+    assert "CHATSERVER_LEASE_S" in found["settings"][1]
+    assert not found["server"][0]
+
+
+def test_what_is_not_used_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings of parts that this version lacks fail the check by name."""
+    monkeypatch.setenv("NEO4J_URI", "bolt://localhost")
+    ok, message = findings(run)["NEO4J_URI"]
+    assert not ok
+    assert "does not use it yet" in message
+
+
+def test_a_damaged_data_directory(run: Run) -> None:
+    """A data directory that cannot be opened is a finding, not a crash."""
+    Path("data").mkdir()
+    Path("data/knowledge.db").write_bytes(b"this is no database" * 100)
+    ok, message = findings(run)["data directory"]
+    assert not ok
+    assert "cannot be opened" in message
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "ok", "told"),
+    [
+        (200, '{"data": [{"id": "m"}]}', True, "m at http"),
+        (200, '{"data": [{"id": "other"}]}', False, "for example to other"),
+        (200, "no json", True, "shows with the first question"),
+        (404, "{}", True, "shows with the first question"),
+        (401, "{}", False, "OPENAI_API_KEY"),
+        (500, "{}", False, "HTTP 500"),
+    ],
+)
+def test_model_servers(run: Run, monkeypatch: pytest.MonkeyPatch, status: int, body: str, ok: bool, told: str) -> None:
+    """The model server is reached, its verdict on key and name told in words."""
+    with model_server(status, body) as url:
+        monkeypatch.setenv("OPENAI_BASE_URL", url)
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+        monkeypatch.setenv("CHATSERVER_MODEL", "m")
+        found = findings(run)
+    assert found["model"][0] is ok
+    assert told in found["model"][1]
+    assert "secret" not in str(found)
+
+
+def test_no_model_server(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model server that does not answer fails the check and names the variable."""
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
+    monkeypatch.setenv("CHATSERVER_MODEL", "m")
+    ok, message = findings(run)["model"]
+    assert not ok
+    assert "OPENAI_BASE_URL" in message
