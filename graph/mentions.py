@@ -163,7 +163,7 @@ def _phrases(text: str, found: Sequence[Word]) -> Iterator[tuple[int, int]]:
             continue
         end = _phrase_end(text, found, at)
         start = at
-        while start < end and found[start].folded in _OPENERS and _opens(text, found, at):
+        while start < end and _is_opener(text, found, start) and _opens(text, found, at):
             start += 1
         if start < end and _tells_something(text, found, start, end):
             yield start, end
@@ -187,6 +187,11 @@ def _phrase_end(text: str, found: Sequence[Word], at: int) -> int:
 def _joins(before: Word, gap: str) -> bool:
     initial = before.end - before.start == 1 and before.capital
     return gap in {" ", "-", "'", "’", "&", " & "} or (initial and gap in {". ", "."})
+
+
+def _is_opener(text: str, found: Sequence[Word], at: int) -> bool:
+    """Whether it is a small word before a space: the `A` of `A-11` is not."""
+    return found[at].folded in _OPENERS and not text.startswith("-", found[at].end)
 
 
 def _opens(text: str, found: Sequence[Word], at: int) -> bool:

@@ -90,7 +90,7 @@ def _match(text: str, collection: Collection, words: str) -> _Named | None:
 
 def _by_value(text: str, collections: Mapping[str, Collection]) -> _Named | None:
     candidates = [_Named(collection, text, False, False) for collection in collections.values()]
-    holding = [named for named in candidates if _values(named)]
+    holding = [named for named in candidates if any(_values(named))]
     return holding[0] if len(holding) == 1 and _cue(text) else None
 
 
@@ -208,10 +208,13 @@ def _time_field(text: str, collection: Collection) -> str | None:
 
 def _asked(text: str) -> int | None:
     """`last 3`, `three newest`."""
-    match = re.search(rf" (?:{_NEWEST}|{_OLDEST}|{_HIGHEST}|{_LOWEST}) (\w+) | (\w+) (?:{_NEWEST}|{_OLDEST}) ", text)
-    said = next(filter(None, match.groups()), "") if match else ""
-    number = int(said) if said.isdecimal() else _COUNTS.get(said)
-    return min(number, _MOST) if number else None
+    cues = f"(?:{_NEWEST}|{_OLDEST}|{_HIGHEST}|{_LOWEST})"
+    for match in re.finditer(rf"(?= {cues} (\w+) )|(?= (\w+) {cues} )", text):
+        said = match[1] or match[2]
+        number = int(said) if said.isdecimal() else _COUNTS.get(said)
+        if number:
+            return min(number, _MOST)
+    return None
 
 
 def _has(text: str, cues: str) -> bool:

@@ -1,0 +1,276 @@
+"""What every `GraphStore` must do."""
+
+import itertools
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from graph.embedded.store import SqliteGraphStore
+from graph.linking import document_links, passage_links
+from graph.mentions import NameTrie
+from graph.names import fold_name, title_names
+from graph.ports import GraphStore
+from graph.types import DocumentLinks, Edge, Entity, Fact, Record
+from retrieval.embedded.database import Database
+from retrieval.types import Passage
+
+
+@pytest.fixture(params=["sqlite"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[GraphStore]:
+    db = await Database.open(tmp_path / "store.db")
+    yield await SqliteGraphStore.open(db)
+    await db.aclose()
+
+
+FILM = ("film", "The Prairie King", "The Prairie King is a film by B. Reeves Eason, made by Universal Pictures.")
+DIRECTOR = ("director", "B. Reeves Eason", "B. Reeves Eason was born in Massachusetts.")
+OTHER = ("other", "Ride Alone", "Ride Alone is a film made by Universal Pictures.")
+CORPUS = (FILM, DIRECTOR, OTHER)
+
+Text = tuple[str, ...]
+"""Document id, title, and one text for each passage."""
+
+
+def links(document: Text, *known: Text) -> DocumentLinks:
+    id, title, *texts = document
+    ids = [id] if len(texts) == 1 else [f"{id}#{index}" for index in range(len(texts))]
+    passages = [Passage(passage, id, title, text) for passage, text in zip(ids, texts, strict=True)]
+    names = NameTrie(name.id for other in (document, *known) for name in title_names(other[1]))
+    return document_links(id, title, passages, names)
+
+
+async def fill(store: GraphStore, *documents: Text, namespace: str = "") -> None:
+    await store.link([links(document, *documents) for document in documents], namespace=namespace)
+
+
+async def reached(store: GraphStore, *passages: str, hops: int = 1, namespace: str = "") -> dict[str, str]:
+    hits = await store.expand(passages, [], limit=50, hops=hops, namespace=namespace)
+    return {hit.passage: hit.why for hit in hits}
+
+
+async def test_an_empty_store_knows_nothing(store: GraphStore) -> None:
+    """Every question has an empty answer, none is an error."""
+    assert await store.expand(["film"], ["eason"], limit=5) == []
+    assert await store.entities(["eason"]) == []
+    assert await store.facts(["film"], limit=5) == []
+    assert (await store.subgraph("film")).nodes == ()
+    assert await store.names() == []
+    assert await store.unread(limit=5) == ([], [])
+    await store.unlink("film")
+
+
+async def test_links_are_followed_both_ways(store: GraphStore) -> None:
+    """From a passage to the document that it mentions, from a document to what mentions it; `why` tells."""
+    await fill(store, *CORPUS)
+    assert (await reached(store, "film"))["director"] == "titled «B. Reeves Eason», named in «The Prairie King»"
+    assert (await reached(store, "director"))["film"] == "mentions «B. Reeves Eason»"
+
+
+async def test_a_shared_entity_links_less_than_a_title(store: GraphStore) -> None:
+    """Best first, scores in (0, 1], and never a passage that was given."""
+    await fill(store, *CORPUS)
+    hits = await store.expand(["film"], [], limit=5)
+    assert [hit.passage for hit in hits] == ["director", "other"]
+    assert 1 >= hits[0].score > hits[1].score > 0
+    assert hits[1].why == "shares «Universal Pictures» with «The Prairie King»"
+    assert len(await store.expand(["film"], [], limit=1)) == 1
+
+
+async def test_a_rare_entity_counts_more(store: GraphStore) -> None:
+    """An entity mentioned by many passages is a weaker link."""
+    common = [(f"c{i}", f"Common {i}", "It stands in Amsterdam.") for i in range(20)]
+    rare = [(f"r{i}", f"Rare {i}", "It stands in Amersfoort.") for i in range(2)]
+    await fill(store, ("both", "Both", "From Amsterdam to Amersfoort."), *common, *rare)
+    hits = await store.expand(["both"], [], limit=50)
+    assert [hit.passage for hit in hits[:2]] == ["r0", "r1"]
+    assert len(hits) == 22
+
+
+async def test_a_hub_links_nothing(store: GraphStore) -> None:
+    """What stands in more than 30 passages (2 % of a large corpus) tells nothing."""
+    await fill(store, *((f"c{i:02}", f"Thing {i}", "It stands in Amsterdam.") for i in range(31)))
+    assert await store.expand(["c00"], [], limit=50) == []
+
+
+async def test_from_entities(store: GraphStore) -> None:
+    """A name leads to the document called so, then to the passages that mention it."""
+    await fill(store, *CORPUS)
+    hits = await store.expand([], [fold_name("B. Reeves Eason")], limit=5)
+    assert [(hit.passage, hit.why) for hit in hits] == [
+        ("director", "titled «B. Reeves Eason»"),
+        ("film", "mentions «B. Reeves Eason»"),
+    ]
+
+
+async def test_neighbouring_chunks_are_linked(store: GraphStore) -> None:
+    """NEXT, in both directions, and not beyond the document."""
+    await fill(store, ("long", "Long", "one", "two", "three", "four"), OTHER)
+    assert await reached(store, "long#1") == {"long#0": "previous chunk of «Long»", "long#2": "next chunk of «Long»"}
+
+
+async def test_a_second_hop_goes_farther_and_counts_less(store: GraphStore) -> None:
+    """With two hops the neighbours' neighbours come too, after the neighbours."""
+    await fill(store, ("long", "Long", "one", "two", "three", "four"))
+    assert list(await reached(store, "long#0")) == ["long#1"]
+    assert list(await reached(store, "long#0", hops=2)) == ["long#1", "long#2"]
+
+
+async def test_an_ambiguous_name_is_shared_out(store: GraphStore) -> None:
+    """Two documents of one name get less than one would."""
+    songs = [(id, f"Get Low ({id} song)", f"A song of the year {id}.") for id in ("2003", "2014")]
+    await fill(store, ("text", "Text", "She sings Get Low."), *songs)
+    hits = await store.expand(["text"], [], limit=5)
+    assert {hit.passage: hit.score for hit in hits} == {"2003": pytest.approx(0.3), "2014": pytest.approx(0.3)}
+
+
+async def test_an_ordinary_word_is_no_link(store: GraphStore) -> None:
+    """A title that stands mostly without a capital leads nowhere, until it mostly stands with one."""
+    plain = [(f"p{i}", f"Plain {i}", "They went home.") for i in range(3)]
+    await fill(store, ("film", "Home", "A film."), ("fan", "Fan", "She saw Home twice."), *plain)
+    assert await reached(store, "fan") == {}
+    for id, *_ in plain:
+        await store.unlink(id)
+    assert "film" in await reached(store, "fan")
+
+
+async def test_linking_again_replaces(store: GraphStore) -> None:
+    """A changed document keeps nothing of its old names, passages and mentions; the same one changes nothing."""
+    await fill(store, *CORPUS)
+    before = await store.subgraph("director", hops=3)
+    await fill(store, *CORPUS)
+    after = await store.subgraph("director", hops=3)
+    assert set(after.nodes) == set(before.nodes)
+    assert set(after.edges) == set(before.edges)
+    await store.link([links(("film", "Another King", "It is set in Ohio."), *CORPUS)])
+    assert await reached(store, "director") == {}
+    assert await store.entities(["the prairie king", "another king"]) == [
+        Entity("another king", "Another King", "title")
+    ]
+
+
+async def test_unlinking_leaves_nothing_behind(store: GraphStore) -> None:
+    """Entities that nothing mentions any more go with the last document that did."""
+    await fill(store, *CORPUS)
+    for document in CORPUS:
+        await store.unlink(document[0])
+    assert await store.names() == []
+    assert await store.entities(["universal pictures", "massachusetts", "b reeves eason"]) == []
+    assert await store.unread(limit=5) == ([], [])
+
+
+async def settle(store: GraphStore, names: NameTrie) -> list[str]:
+    read: list[str] = []
+    while True:
+        settled, passages = await store.unread(limit=2)
+        if not settled:
+            return sorted(set(read))
+        read += [passage.passage for passage in passages]
+        await store.relink([passage_links(p.passage, p.title, p.text, names) for p in passages], settled)
+
+
+async def test_a_name_that_comes_late_finds_earlier_passages(store: GraphStore) -> None:
+    """Only the passages that contain it are read again, and then they are linked; it is done once."""
+    old = ("old", "Old", "The so-called great northern pump failed.")
+    await fill(store, old, OTHER)
+    await settle(store, NameTrie())
+    assert await reached(store, "old") == {}
+    new = ("new", "The so-called great northern pump", "It was repaired.")
+    await fill(store, new)
+    assert await settle(store, NameTrie([fold_name(new[1])])) == ["old"]
+    assert "new" in await reached(store, "old")
+    assert await settle(store, NameTrie()) == []
+
+
+async def test_the_order_of_documents_does_not_matter(store: GraphStore) -> None:
+    """Whatever the order of arrival, the settled graph is the same."""
+    names = NameTrie(name.id for document in CORPUS for name in title_names(document[1]))
+    graphs = set()
+    for order in itertools.permutations(CORPUS):
+        for document in order:
+            await store.link([links(document)])
+        await settle(store, names)
+        graph = await store.subgraph("film", hops=4)
+        graphs.add((frozenset(graph.nodes), frozenset(graph.edges)))
+        for document in CORPUS:
+            await store.unlink(document[0])
+    assert len(graphs) == 1
+
+
+async def test_relinking_a_passage_that_is_gone_is_no_error(store: GraphStore) -> None:
+    """It may have been unlinked since it was read."""
+    await store.relink([passage_links("gone", "Gone", "See The Prairie King.", NameTrie())], ["gone"])
+    assert await store.entities(["the prairie king", "prairie king"]) == []
+
+
+async def test_entities_are_told_by_kind(store: GraphStore) -> None:
+    """In the order asked for, with the document's own spelling; unknown ones are left out."""
+    await fill(store, *CORPUS)
+    await store.link_records([Record("TelemetryEvent", "TE-1", {"component": "P-101"})])
+    found = await store.entities(["p 101", "nothing", "the prairie king", "universal pictures"])
+    assert found == [
+        Entity("p 101", "P-101", "record"),
+        Entity("the prairie king", "The Prairie King", "title"),
+        Entity("universal pictures", "Universal Pictures", "phrase"),
+    ]
+
+
+async def test_facts_tell_the_links_among_the_passages_first(store: GraphStore) -> None:
+    """Then the links to documents outside; each once, at most as many as asked for."""
+    await fill(store, *CORPUS, ("list", "List", "See Ride Alone, The Prairie King and Ride Alone."))
+    inside = Fact("List", "mentions", "The Prairie King", "list")
+    outside = [
+        Fact("List", "mentions", "Ride Alone", "list"),
+        Fact("The Prairie King", "mentions", "B. Reeves Eason", "film"),
+    ]
+    assert await store.facts(["list", "film"], limit=5) == [inside, *outside]
+    assert await store.facts(["list", "film"], limit=1) == [inside]
+
+
+async def test_records_hang_on_what_they_name(store: GraphStore) -> None:
+    """A record's names are entities; the subgraph around one shows record and passages; replacing replaces."""
+    await fill(store, ("pump", "P-101 (pump)", "It pumps."), ("log", "Log", "P-101 failed."))
+    await store.link_records([Record("TelemetryEvent", "TE-1", {"component": "P-101"})])
+    around = await store.subgraph("entity:P-101")
+    assert {node.id for node in around.nodes} == {
+        "entity:p 101",
+        "passage:log",
+        "document:pump",
+        "record:TelemetryEvent/TE-1",
+    }
+    assert Edge("entity:p 101", "record:TelemetryEvent/TE-1", "component") in around.edges
+    await store.link_records([Record("TelemetryEvent", "TE-1", {"component": "P-102"})])
+    assert "record:TelemetryEvent/TE-1" not in {node.id for node in (await store.subgraph("entity:P-101")).nodes}
+
+
+async def test_a_subgraph_is_bounded_and_closed(store: GraphStore) -> None:
+    """At most `limit` nodes, edges only between nodes of it; every kind of id is a centre."""
+    await fill(store, *CORPUS)
+    for centre in ("film", "passage:film", "document:film", "The Prairie King"):
+        for limit in (1, 2, 50):
+            around = await store.subgraph(centre, hops=3, limit=limit)
+            ids = [node.id for node in around.nodes]
+            assert 0 < len(ids) <= limit
+            assert len(set(ids)) == len(ids)
+            assert {end for edge in around.edges for end in (edge.source, edge.target)} <= set(ids)
+
+
+async def test_namespaces_are_apart(store: GraphStore) -> None:
+    """The same ids and names in another namespace are others."""
+    await fill(store, *CORPUS, namespace="a")
+    await fill(store, FILM, namespace="b")
+    assert set(await reached(store, "film", namespace="a")) == {"director", "other"}
+    assert await reached(store, "film", namespace="b") == {}
+    await store.unlink("film", namespace="b")
+    assert set(await reached(store, "director", namespace="a")) == {"film"}
+    assert await store.names(namespace="b") == []
+    assert await store.unread(limit=9, namespace="b") == ([], [])
+
+
+async def test_names_are_data(store: GraphStore) -> None:
+    """Quotes and the syntax of query languages have no meaning in any of them."""
+    nasty = ("a'b\"c", "Robert'); DROP TABLE -- \" OR NEAR*", 'He said "Robert\'); DROP TABLE".')
+    await fill(store, nasty, OTHER)
+    names, _ = await store.unread(limit=9)
+    assert fold_name(nasty[1]) in names
+    assert (await store.subgraph("a'b\"c")).nodes

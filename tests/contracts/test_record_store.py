@@ -1,0 +1,191 @@
+"""What every `RecordStore` must do."""
+
+import math
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from graph.embedded.records import SqliteRecordStore
+from graph.errors import InvalidCondition, InvalidRecord, UnknownCollection, UnknownField
+from graph.ports import RecordStore
+from graph.types import Condition, Operator, Record, RecordQuery
+from retrieval.embedded.database import Database
+from retrieval.types import Scalar
+
+
+@pytest.fixture(params=["sqlite"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RecordStore]:
+    db = await Database.open(tmp_path / "store.db")
+    yield await SqliteRecordStore.open(db)
+    await db.aclose()
+
+
+def event(id: str, **fields: Scalar | None) -> Record:
+    return Record("Event", id, fields)
+
+
+EVENTS = (
+    event("a", t_start="2026-03-11T06:00:00Z", value=9, ok=True, mode="cooling"),
+    event("b", t_start="2026-03-11T07:00:00+02:00", value=10.5, ok=False, mode="stopped"),
+    event("c", t_start="2026-03-10", value=None, mode="Cooling by hand"),
+)
+
+
+async def ids(
+    store: RecordStore, *conditions: Condition, sort: str | None = None, descending: bool = True
+) -> list[str]:
+    found = await store.query(RecordQuery("Event", conditions, sort, descending, 10))
+    return [record.id for record in found]
+
+
+async def test_an_empty_store_has_no_collections(store: RecordStore) -> None:
+    """And asking for one names it."""
+    assert await store.collections() == {}
+    with pytest.raises(UnknownCollection):
+        await store.query(RecordQuery("Event"))
+    await store.put([])
+
+
+@pytest.mark.parametrize(
+    ("field", "operator", "value", "expected"),
+    [
+        ("value", "=", 9, ["a"]),
+        ("value", ">", 9, ["b"]),
+        ("value", ">=", 9.0, ["a", "b"]),
+        ("value", "<", 100, ["a", "b"]),
+        ("value", "!=", 9, ["b", "c"]),
+        ("ok", "=", True, ["a"]),
+        ("ok", "!=", True, ["b", "c"]),
+        ("mode", "=", "cooling", ["a"]),
+        ("mode", "!=", "cooling", ["b", "c"]),
+        ("mode", "contains", "COOL", ["a", "c"]),
+        ("mode", "contains", "%", []),
+        ("mode", "<", "d", ["a", "c"]),
+        ("t_start", ">", "2026-03-11T05:30:00Z", ["a"]),
+        ("t_start", "=", "2026-03-11 05:00", ["b"]),
+        ("t_start", "<", "2026-03-11", ["c"]),
+        ("t_start", "contains", "03-11", ["a", "b"]),
+        ("id", "=", "b", ["b"]),
+    ],
+)
+async def test_conditions_compare_by_type(
+    store: RecordStore, field: str, operator: Operator, value: Scalar, expected: list[str]
+) -> None:
+    """Numbers as numbers, times as instants whatever their zone, texts as texts; null matches `!=` only."""
+    await store.put(EVENTS)
+    assert await ids(store, Condition(field, operator, value)) == expected
+
+
+async def test_sorting(store: RecordStore) -> None:
+    """By the field's type; null last in either direction; ties and no sort by id."""
+    await store.put([*EVENTS, event("d", value=9)])
+    assert await ids(store, sort="value") == ["b", "a", "d", "c"]
+    assert await ids(store, sort="value", descending=False) == ["a", "d", "b", "c"]
+    assert await ids(store, sort="t_start") == ["a", "b", "c", "d"]
+    assert await ids(store) == ["a", "b", "c", "d"]
+    assert await store.query(RecordQuery("Event", limit=0)) == []
+    assert len(await store.query(RecordQuery("Event", limit=2))) == 2
+
+
+async def test_records_come_back_as_they_went_in(store: RecordStore) -> None:
+    """Values keep their types, an integer stays one; `put` replaces by collection and id."""
+    await store.put(EVENTS)
+    found = await store.query(RecordQuery("Event", limit=3))
+    assert tuple(found) == EVENTS
+    await store.put([event("a", value=1)])
+    (replaced,) = await store.query(RecordQuery("Event", (Condition("id", "=", "a"),)))
+    assert replaced == event("a", value=1)
+    assert (await store.collections())["Event"].count == 3
+
+
+async def test_collections_tell_fields_and_few_values(store: RecordStore) -> None:
+    """Types are inferred, also over several calls; the values of a field of more than 50 are not listed."""
+    await store.put(EVENTS)
+    await store.put([Record("Other", str(i), {"tag": f"t{i}", "later": None}) for i in range(51)])
+    await store.put([Record("Other", "0", {"tag": "t0", "later": 3})])
+    found = await store.collections()
+    assert dict(found["Event"].fields) == {
+        "id": "text",
+        "t_start": "time",
+        "value": "number",
+        "ok": "boolean",
+        "mode": "text",
+    }
+    assert found["Event"].values["mode"] == ("Cooling by hand", "cooling", "stopped")
+    assert found["Other"].fields["later"] == "number"
+    assert "tag" not in found["Other"].values
+
+
+async def test_a_field_of_different_types_is_text(store: RecordStore) -> None:
+    """What was a number before compares as text from then on."""
+    await store.put([event("a", value=7)])
+    await store.put([event("b", value="seven")])
+    assert (await store.collections())["Event"].fields["value"] == "text"
+    assert await ids(store, Condition("value", "=", "7")) == ["a"]
+
+
+async def test_unknown_names_come_with_the_nearest(store: RecordStore) -> None:
+    """Of fields in conditions, of the sort field and of collections."""
+    await store.put(EVENTS)
+    with pytest.raises(UnknownField) as unknown:
+        await ids(store, Condition("valeu", "=", 1))
+    assert unknown.value.nearest == ("value",)
+    with pytest.raises(UnknownField):
+        await ids(store, sort="t_stat")
+    with pytest.raises(UnknownCollection) as missing:
+        await store.query(RecordQuery("Evnt"))
+    assert missing.value.nearest == ("Event",)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        Condition("value", "=", "nine"),
+        Condition("value", "=", True),
+        Condition("value", "contains", "9"),
+        Condition("ok", "=", 1),
+        Condition("ok", "<", True),
+        Condition("t_start", ">", "yesterday"),
+        Condition("mode", "=", 3),
+    ],
+)
+async def test_a_condition_has_to_fit_its_field(store: RecordStore, condition: Condition) -> None:
+    """Else nothing runs."""
+    await store.put(EVENTS)
+    with pytest.raises(InvalidCondition):
+        await ids(store, condition)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        event(""),
+        Record("", "a", {}),
+        Record('E"vent', "a", {}),
+        event("a", **{'va"lue': 1}),
+        event("a", **{"": 1}),
+        event("a", value=math.nan),
+    ],
+)
+async def test_names_that_no_query_could_carry_are_refused(store: RecordStore, record: Record) -> None:
+    """And nothing of the call is stored."""
+    with pytest.raises(InvalidRecord):
+        await store.put([event("good", value=1), record])
+    assert await store.collections() == {}
+
+
+@pytest.mark.parametrize("name", ["a b", "a.b", "a'b", "$.a", "température", "a]", "日本", "a; DROP TABLE record"])
+async def test_names_and_values_are_data(store: RecordStore, name: str) -> None:
+    """Whatever stands in a field's name or a value means itself."""
+    await store.put([Record("Event", name, {name: f"{name}'"}), event("z", **{name: "other"})])
+    assert await ids(store, Condition(name, "=", f"{name}'"), sort=name) == [name]
+
+
+async def test_namespaces_are_apart(store: RecordStore) -> None:
+    """Collections of one are unknown in another."""
+    await store.put(EVENTS, namespace="a")
+    assert await store.collections(namespace="b") == {}
+    with pytest.raises(UnknownCollection):
+        await store.query(RecordQuery("Event"), namespace="b")
+    assert len(await store.query(RecordQuery("Event"), namespace="a")) == 3
