@@ -34,7 +34,7 @@ from tests.contracts.answer_logs import IMPLEMENTATIONS
 
 PACE = Pace(lease_s=5.0, linger_s=0.002)
 LIMITS = Limits(max_message_bytes=256 * 1024, max_question_characters=16_000)
-POLICY = DeliveryPolicy(LIMITS, server="test", stall_s=5.0, retry_ms=(100, 200))
+POLICY = DeliveryPolicy(LIMITS, server="test", stall_s=5.0)
 
 
 def script(answer: str, deltas: Iterable[str]) -> list[Chunk]:
