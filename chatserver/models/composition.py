@@ -44,14 +44,15 @@ def answer(
     )
 
 
-def refusal(language: Language, missing: Sequence[str], titles: Sequence[str]) -> str:
-    """What was not found, and the titles that came nearest."""
-    nearest = list(dict.fromkeys(titles))[:3]
+def refusal(language: Language, missing: Sequence[str], titles: Sequence[str], quotes: str = "") -> str:
+    """What was not found, and what came nearest: `quotes` where there are some, else the first titles."""
+    bullets = "\n".join(f"- {title}" for title in list(dict.fromkeys(titles))[:3])
+    nearest = quotes or bullets
     return "\n\n".join(
         part
         for part in (
             f"{_NOTHING[language]} {_missing(language, missing)}".strip(),
-            f"{_NEAREST[language]}\n\n" + "\n".join(f"- {title}" for title in nearest) if nearest else "",
+            f"{_NEAREST[language]}\n\n{nearest}" if nearest else "",
         )
         if part
     )

@@ -23,8 +23,8 @@ _FRAMING = frozenset(_ASKING.split())
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """`share` of the question's content words that the context has, 0 to 1; `missing` as the question writes them,
-    `missing_names` those of them that are names or codes."""
+    """`share` of the question's content words that the context has, 0 to 1, names and codes counted twice; `missing`
+    as the question writes them, `missing_names` those of them that are names or codes."""
 
     share: float
     missing: tuple[str, ...]
@@ -35,9 +35,10 @@ def coverage(question: str, language: Language, texts: Iterable[str]) -> Coverag
     """A question without content words is covered by anything."""
     asked = _content(question, language)
     known = _stems_of(" ".join(texts))
+    total = sum(1 + is_name for is_name in asked.values())
     missing = [word for word in asked if not _known(word, known)]
     return Coverage(
-        share=1 - len(missing) / len(asked) if asked else 1.0,
+        share=1 - sum(1 + asked[word] for word in missing) / total if total else 1.0,
         missing=tuple(missing),
         missing_names=tuple(word for word in missing if asked[word]),
     )

@@ -12,18 +12,22 @@ from dataclasses import dataclass
 
 from chatserver.models import composition
 from chatserver.models.coverage import Coverage, coverage
-from chatserver.models.port import Context, ModelPart, ModelRequest, NoticePart, TextPart
-from chatserver.models.selection import MOST, Candidate, candidates, select
+from chatserver.models.port import ModelPart, ModelRequest, NoticePart, TextPart
+from chatserver.models.selection import MOST, Candidate, candidates, dot, padded, select, short_title
 from graph.types import Fact
 from retrieval.errors import RetrievalError
 from retrieval.ports import Embedder
-from retrieval.text import Language, content_stems
+from retrieval.text import Language
 from retrieval.types import Passage, Vector
 
 COVERED = 0.5
-"""Share of the question's content words in the context below which it does not speak of the question."""
+"""Share of the question's content words up to which a context that has no more of them does not speak of it."""
+NEAR = 0.35
+"""Cosine of question and sentence from which a context that has not the question's words may still mean it; of
+questions and contexts that have nothing to do with one another, 95 % lie below."""
+MOST_BESIDE = 2
+"""Sentences beside records, or under a refusal."""
 MOST_FACTS = 3
-MOST_BESIDE_RECORDS = 2
 _PIECE = re.compile(r"(?:\S+\s*){1,4}|\s+")
 
 
@@ -33,6 +37,8 @@ class _Materials:
 
     chosen: tuple[Candidate, ...]
     covered: Coverage
+    answers: bool
+    """Whether the chosen sentences answer; else they are only what comes nearest."""
 
 
 class ExtractiveModel:
@@ -50,7 +56,7 @@ class ExtractiveModel:
         among = await asyncio.to_thread(candidates, passages)
         vectors = await self._embed(request.question, passages, among)
         materials = await asyncio.to_thread(_choose, request, language, passages, among, vectors)
-        text = _compose(request.context, language, materials, content_stems(request.question, language))
+        text = _compose(request, language, materials)
         for piece in pieces(text):
             yield TextPart(piece)
 
@@ -81,28 +87,37 @@ def _choose(
     among: Sequence[Candidate],
     vectors: Sequence[Vector] | None,
 ) -> _Materials:
-    most = MOST_BESIDE_RECORDS if request.context.records else MOST
+    covered = coverage(request.question, language, [f"{passage.title}\n{passage.text}" for passage in passages])
+    answers = covered.share > COVERED
+    most = MOST if answers and not request.context.records else MOST_BESIDE
+    if not answers and _nearness(vectors) < NEAR:
+        most = 0
     chosen = select(request.question, language, passages, among, vectors, most=most)
-    texts = [f"{passage.title}\n{passage.text}" for passage in passages]
-    return _Materials(tuple(chosen), coverage(request.question, language, texts))
+    return _Materials(tuple(chosen), covered, answers and bool(chosen))
 
 
-def _compose(context: Context, language: Language, materials: _Materials, wanted: Sequence[str]) -> str:
-    covered = materials.covered
-    answers = materials.chosen and covered.share >= COVERED
-    if not answers and not context.records:
-        return composition.refusal(language, covered.missing, [r.passage.title for r in context.passages])
+def _nearness(vectors: Sequence[Vector] | None) -> float:
+    return max((dot(vectors[0], vector) for vector in vectors[1:]), default=0.0) if vectors else 0.0
+
+
+def _compose(request: ModelRequest, language: Language, materials: _Materials) -> str:
+    context, covered = request.context, materials.covered
+    quotes = composition.quotes(context.passages, materials.chosen)
+    if not materials.answers and not context.records:
+        titles = [ranked.passage.title for ranked in context.passages]
+        return composition.refusal(language, covered.missing, titles, quotes)
     return composition.answer(
         language,
         missing=() if context.records else covered.missing_names,
         table=composition.table(context.records, first=len(context.passages) + 1),
-        quotes=composition.quotes(context.passages, materials.chosen if answers else ()),
-        facts=composition.bullets(_helpful(context.facts, wanted)),
+        quotes=quotes if materials.answers else "",
+        facts=composition.bullets(_helpful(context.facts, request.question)),
     )
 
 
-def _helpful(facts: Sequence[Fact], wanted: Sequence[str]) -> list[Fact]:
-    """Those that say something about a word of the question."""
-    asked = set(wanted)
-    helpful = [fact for fact in facts if asked.intersection(content_stems(f"{fact.subject} {fact.object}"))]
-    return helpful[:MOST_FACTS]
+def _helpful(facts: Sequence[Fact], question: str) -> list[Fact]:
+    """Those about something that the question names."""
+    asked = padded(question)
+    return [fact for fact in facts if any(padded(short_title(name)) in asked for name in (fact.subject, fact.object))][
+        :MOST_FACTS
+    ]

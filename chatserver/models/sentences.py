@@ -61,7 +61,9 @@ def plain(markdown: str) -> str:
     text = _CODE.sub(r"\1", text)
     text = _EMPHASIS.sub(r"\2", text)
     text = _SOURCE_MARK.sub("", text)
-    return " ".join(text.replace("|", " ").split())
+    if text.lstrip().startswith("|"):
+        text = " · ".join(cell for cell in map(str.strip, text.split("|")) if cell)
+    return " ".join(text.split())
 
 
 def _blocks(source: str) -> Iterator[tuple[int, int, bool]]:
