@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
+from chatserver.ingest.markdown import headings
 from chatserver.ingest.report import Problem
 from graph.types import Record
 from retrieval.types import Document, Scalar
@@ -36,7 +37,6 @@ Item: TypeAlias = Loaded | Problem
 Loader: TypeAlias = Callable[[str, Iterable[bytes]], Iterator[Item]]
 """`(name, lines)`: `name` is the file's path below what was asked for, with `/`."""
 
-_HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*$", re.MULTILINE)
 _TYPE_NAME = re.compile(r"[A-Z]\w*")
 _INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})")
 _FLOAT = re.compile(r"-?(0|[1-9]\d*)(\.\d+)([eE][+-]?\d{1,3})?")
@@ -61,8 +61,7 @@ def load(name: str, lines: Iterable[bytes]) -> Iterator[Item]:
 def _markdown(name: str, lines: Iterable[bytes]) -> Iterator[Item]:
     for item in _whole(name, lines):
         if isinstance(item, str):
-            heading = _HEADING.search(item)
-            title = heading[1] if heading else _stem(name)
+            title = next((words for _, words in headings(item)), _stem(name))
             yield Loaded(Document(name, title, item, {"format": "markdown"}), name)
         else:
             yield item

@@ -1,14 +1,12 @@
 """Chunks of a Markdown document: its sections are borders, and a passage's title tells which section it is in."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from chatserver.ingest.markdown import headings
 from retrieval.chunking import SIZE, chunk
 from retrieval.types import Document, Passage
 
-_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.+?)[ \t]*#*[ \t]*$")
-_FENCE = re.compile(r"^ {0,3}(```|~~~)")
 _SMALL = SIZE // 4
 """A section shorter than this is told together with the next."""
 
@@ -32,7 +30,7 @@ def _shifted(document: Document, start: int, end: int, heading: str) -> Iterator
 def _sections(document: Document) -> Iterator[tuple[int, int, str]]:
     """(start, end, heading) of each section, small ones joined to what follows; the heading is the first one's."""
     start, heading = 0, ""
-    for place, words in _headings(document.text):
+    for place, words in headings(document.text):
         body = document.text[start:place].strip()
         if len(body) >= _SMALL:
             yield start, place, heading
@@ -40,13 +38,3 @@ def _sections(document: Document) -> Iterator[tuple[int, int, str]]:
         elif not heading or not body:
             heading = words
     yield start, len(document.text), heading
-
-
-def _headings(text: str) -> Iterator[tuple[int, str]]:
-    place, fenced = 0, False
-    for line in text.splitlines(keepends=True):
-        if _FENCE.match(line):
-            fenced = not fenced
-        elif not fenced and (heading := _HEADING.match(line.rstrip("\r\n"))):
-            yield place, heading[2]
-        place += len(line)
