@@ -18,6 +18,7 @@ from chatserver.edge.drain import drain_on_signals
 from chatserver.edge.identity import Identify, anonymous
 from chatserver.edge.problems import Problem, on_bug, on_http_exception, on_log_unavailable, on_problem
 from chatserver.edge.websocket import ChatSocket
+from chatserver.models.port import Model
 from chatserver.settings import Settings, load_settings
 from chatserver.wiring import System, open_system
 
@@ -25,11 +26,12 @@ from chatserver.wiring import System, open_system
 def create_app(
     settings: Settings | None = None,
     *,
+    model: Model | None = None,
     identify: Identify = anonymous,
     on_drain: Callable[[], None] = lambda: None,
 ) -> Starlette:
-    """`settings` default to the environment; `on_drain` is called when a drain begins. Start-up raises `SettingsError`
-    with every fault, or `LogUnavailable`."""
+    """`settings` default to the environment, `model` to the one they name; `on_drain` is called when a drain begins.
+    Start-up raises `SettingsError` with every fault, or `LogUnavailable`."""
 
     async def drain(system: System) -> None:
         on_drain()
@@ -37,7 +39,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with open_system(settings or load_settings()) as system, asyncio.TaskGroup() as group:
+        async with open_system(settings or load_settings(), model=model) as system, asyncio.TaskGroup() as group:
             app.state.system = system
             with drain_on_signals(group, partial(drain, system)):
                 yield

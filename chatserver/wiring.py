@@ -72,13 +72,14 @@ class System:
 
 
 @asynccontextmanager
-async def open_system(settings: Settings) -> AsyncIterator[System]:
-    """Everything a server needs, closed in the reverse order. Raises `LogUnavailable`, `RetrievalError`."""
+async def open_system(settings: Settings, *, model: Model | None = None) -> AsyncIterator[System]:
+    """Everything a server needs, closed in the reverse order; `model` takes the place of the configured one. Raises
+    `LogUnavailable`, `RetrievalError`."""
     async with AsyncExitStack() as stack:
         knowledge = await stack.enter_async_context(open_knowledge(settings))
         answers = await SqliteAnswerLog.open(settings.storage.data_dir / "answers.db")
         stack.push_async_callback(answers.aclose)
-        pipeline = await stack.enter_async_context(open_pipeline(settings, knowledge))
+        pipeline = await stack.enter_async_context(open_pipeline(settings, knowledge, model))
         owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         generations = await stack.enter_async_context(
             Generations(
@@ -127,8 +128,10 @@ async def open_knowledge(settings: Settings) -> AsyncIterator[Knowledge]:
 
 
 @asynccontextmanager
-async def open_pipeline(settings: Settings, knowledge: Knowledge) -> AsyncIterator[Pipeline]:
-    """From a question to its entries, with the configured model."""
+async def open_pipeline(
+    settings: Settings, knowledge: Knowledge, model: Model | None = None
+) -> AsyncIterator[Pipeline]:
+    """From a question to its entries, with this model or the configured one."""
     top_k = settings.retrieval.top_k
 
     async def search(text: str, *, namespace: str, filter: Filter | None) -> Found:
@@ -141,7 +144,7 @@ async def open_pipeline(settings: Settings, knowledge: Knowledge) -> AsyncIterat
         plan=record_query,
         deadline_s=settings.retrieval.deadline_s,
     )
-    model = _model(settings, knowledge.embedder)
+    model = model or _model(settings, knowledge.embedder)
     try:
         yield AnswerPipeline(
             retriever, model, Prompts(), knowledge.documents, timeout_s=settings.generation.answer_timeout_s

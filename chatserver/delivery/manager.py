@@ -25,14 +25,15 @@ _SWEEP_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class DeliveryPolicy:
-    """`stall_s`: how long one send may wait for the peer. `retry_ms`: the range that a drain spreads reconnects
-    over."""
+    """`stall_s`: how long one send may wait for the peer. A drain tells each client when to reconnect, the first after
+    `soonest_retry_ms`, and about `reconnects_per_s` of them in a second."""
 
     limits: Limits
     server: str
     heartbeat_s: float = 20.0
     stall_s: float = 10.0
-    retry_ms: tuple[int, int] = (100, 1000)
+    soonest_retry_ms: int = 100
+    reconnects_per_s: float = 2000.0
 
 
 class ConnectionManager:
@@ -129,7 +130,10 @@ class ConnectionManager:
         )
 
     def _retry_ms(self) -> int:
-        return self._rng.randint(*self._policy.retry_ms)
+        """Spread so wide that the process which serves next sees at most so many reconnects a second."""
+        soonest = self._policy.soonest_retry_ms
+        spread = max(1000, round(len(self._connections) / self._policy.reconnects_per_s * 1000))
+        return self._rng.randint(soonest, soonest + spread)
 
     async def _sweep(self) -> None:
         """Drops the connections whose peer has not read for too long."""
