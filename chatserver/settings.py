@@ -115,17 +115,11 @@ class Delivery(Group):
         ge=1,
         description="a longer question gets an error",
     )
-    outbox_events: int = Field(
-        default=1024,
-        validation_alias="CHATSERVER_OUTBOX_EVENTS",
-        ge=16,
-        description="events that may wait for one connection before it counts as too slow",
-    )
-    outbox_bytes: int = Field(
-        default=4 * 1024 * 1024,
-        validation_alias="CHATSERVER_OUTBOX_BYTES",
-        ge=64 * 1024,
-        description="bytes that may wait for one connection before it counts as too slow",
+    stall_s: float = Field(
+        default=10.0,
+        validation_alias="CHATSERVER_STALL_S",
+        gt=0,
+        description="how long one send may wait for a client before it counts as too slow",
     )
 
 

@@ -26,7 +26,7 @@ def test_without_a_file(tmp_path: Path) -> None:
     options = load_server_config(directory=tmp_path)
     config = Config("chatserver.app:create_app", factory=True, **options)
     assert config.ws_per_message_deflate is False
-    assert config.timeout_graceful_shutdown == 10
+    assert config.timeout_graceful_shutdown == DEFAULTS["timeout_graceful_shutdown"]
 
 
 def test_the_repositorys_file_says_the_defaults(tmp_path: Path) -> None:
