@@ -1,14 +1,18 @@
+import io
 import os
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
+from chatserver.cli import terminal
 from chatserver.cli.errors import CommandError, explained
 from chatserver.cli.last_chat import read_last_chat, write_last_chat
 from chatserver.cli.listening import is_loopback
-from chatserver.cli.telling import split_blocks
+from chatserver.cli.telling import TextView, split_blocks
 from chatserver.cli.wording import ending_line, source_lines, step_line
 from chatserver.client import Answer, Chunk, Citation, Source
 from chatserver.settings import SettingsError
@@ -111,18 +115,34 @@ def test_the_last_chat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("host", "loopback"),
-    [
-        ("127.0.0.1", True),
-        ("127.9.9.9", True),
-        ("::1", True),
-        ("localhost", True),
-        ("0.0.0.0", False),
-        ("::", False),
-        ("10.0.0.1", False),
-        ("example.org", False),
-        ("", False),
-    ],
+    [(host, True) for host in ("127.0.0.1", "127.9.9.9", "::1", "localhost")]
+    + [(host, False) for host in ("0.0.0.0", "::", "10.0.0.1", "example.org", "")],
 )
 def test_loopback(host: str, loopback: bool) -> None:
     """Only addresses of this machine itself are loopback."""
     assert is_loopback(host) is loopback
+
+
+def test_a_watched_answer_is_rendered_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a terminal finished blocks are printed as Markdown, once; what is redrawn in between is wiped."""
+    screen = Console(file=io.StringIO(), force_terminal=True, width=60, legacy_windows=False)
+    monkeypatch.setattr(terminal, "out", screen)
+    with TextView() as view:
+        for delta in ("# Start", "-up\n", "\nCheck **the", " pump**", ".\n\nThen", " start.", "\n"):
+            view.add(delta)
+    assert isinstance(screen.file, io.StringIO)
+    shown = screen.file.getvalue()
+    assert "**" not in shown
+    kept = re.sub(r"(?:\r|\x1b\[1A)+\x1b\[2K", "\n<wiped>", re.sub(r"\x1b\[[0-9;]*m", "", shown))
+    assert kept.rstrip().endswith("Then start.")
+
+
+def test_an_answer_in_a_pipe_is_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a pipe the text goes out as it is, ended with a line break."""
+    pipe = Console(file=io.StringIO(), width=20)
+    monkeypatch.setattr(terminal, "out", pipe)
+    with TextView() as view:
+        view.add("A **long** line that is not wrapped")
+        view.add(" at all.")
+    assert isinstance(pipe.file, io.StringIO)
+    assert pipe.file.getvalue() == "A **long** line that is not wrapped at all.\n"
