@@ -81,5 +81,5 @@ export class Conversation {
 function finished({ transcript, refusal }) {
   if (refusal) return `The question was not taken: ${refusal.message}`;
   const heading = { completed: "Answer:", stopped: "Answer stopped:", failed: "The answer failed:" }[transcript.state];
-  return `${heading} ${textOf(transcript.content).replace(/[*_`#|]/g, "")}`;
+  return `${heading} ${textOf(transcript.content).replace(/[*_`#|]/g, "").trim()}`;
 }

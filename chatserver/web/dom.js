@@ -33,6 +33,7 @@ const PATHS = {
   retry: "M20 11a8 8 0 1 0-2.3 6.3M20 5v6h-6",
   copy: "M9 9h11v11H9zM15 9V4H4v11h5",
   down: "M12 5v14M6 13l6 6 6-6",
+  table: "M4 5h16v14H4zM4 10h16M10 10v9",
   info: "M12 3a9 9 0 1 1 0 18 9 9 0 0 1 0-18zM12 11v5.5M12 7.6v.3",
 };
 

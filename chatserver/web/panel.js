@@ -1,6 +1,8 @@
 /** The side panel that opens a citation: the passage with the quoted words marked, or the record. */
 
 import { h, icon } from "./dom.js";
+import { markQuote } from "./highlight.js";
+import { MarkdownView } from "./markdown_view.js";
 import { recordTables, valueText } from "./records_view.js";
 
 const RECORD = "record:";
@@ -83,27 +85,17 @@ export class Panel {
 }
 
 function passageNodes(passage, quote) {
+  const text = passageText(passage);
+  const found = markQuote(text, quote);
   const rows = Object.entries({ document: passage.document, ...passage.metadata }).map(([name, value]) =>
     h("div", {}, h("dt", {}, name), h("dd", {}, Array.isArray(value) ? value.join(", ") : valueText(value))),
   );
-  return [h("div", { class: "passage", tabindex: 0 }, ...marked(passage.text, quote)), h("dl", {}, ...rows)];
+  return [!found && quote && h("blockquote", {}, quote), text, h("dl", {}, ...rows)].filter(Boolean);
 }
 
-/**
- * The text with the quote marked. Spaces and line breaks may differ between the two; a quote that is not there is
- * shown beside the text instead of being marked wrongly.
- */
-export function marked(text, quote) {
-  const span = findQuote(text, quote);
-  if (span) return [text.slice(0, span.start), h("mark", {}, text.slice(span.start, span.end)), text.slice(span.end)];
-  return quote ? [h("blockquote", {}, quote), text] : [text];
-}
-
-/** @returns {?{start: number, end: number}} */
-export function findQuote(text, quote) {
-  const words = quote.split(/\s+/).filter(Boolean);
-  if (words.length === 0) return null;
-  const escaped = words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-  const found = new RegExp(escaped.join("\\s+"), "u").exec(text);
-  return found && { start: found.index, end: found.index + found[0].length };
+function passageText({ text, metadata }) {
+  if (metadata.format !== "markdown") return h("div", { class: "passage" }, text);
+  const element = h("div", { class: "part" });
+  new MarkdownView(element, () => null).update(text, { open: false });
+  return element;
 }

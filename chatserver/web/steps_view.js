@@ -3,14 +3,14 @@
 import { h, icon, plural } from "./dom.js";
 import { recordTables } from "./records_view.js";
 
-const LEGS = { vector: "meaning", keyword: "words", graph: "links", records: "records" };
+const LEGS = { vector: "meaning", keyword: "words", graph: "links", facts: "relations", records: "typed records" };
 const LEG_STATES = { ok: "found", late: "too late", failed: "failed" };
 
 export class StepsView {
   element = h("details", { class: "steps" });
   #summary = h("summary");
   #body = h("div", { class: "steps-body" });
-  #records = h("div", { class: "steps-records" });
+  #records = h("details", { class: "steps" });
   #shown = null;
 
   /** @param {(source: {sourceId: string, title: string}) => void} openSource */
@@ -20,7 +20,7 @@ export class StepsView {
     this.element.hidden = true;
   }
 
-  /** The records found: shown beside the steps, as they are data and not a detail. */
+  /** The records found, to be shown beside the steps. */
   get records() {
     return this.#records;
   }
@@ -33,7 +33,8 @@ export class StepsView {
     this.element.hidden = decision === null && retrieval === null;
     this.#summary.replaceChildren(...summary(decision, retrieval));
     this.#body.replaceChildren(...this.#details(decision, retrieval, timing));
-    this.#records.replaceChildren(...recordTables(records));
+    this.#records.hidden = records.length === 0;
+    this.#records.replaceChildren(h("summary", {}, icon("table"), recordSummary(records)), ...recordTables(records));
   }
 
   #details(decision, retrieval, timing) {
@@ -72,6 +73,11 @@ function summary(decision, retrieval) {
   return [icon("info"), "Answered without a search"];
 }
 
+function recordSummary(records) {
+  const collections = [...new Set(records.map(({ collection }) => collection))];
+  return `${plural(records.length, "record")} of ${collections.join(", ")}`;
+}
+
 function legChip({ leg, state, ms, hits }) {
   const told = state === "ok" ? `${Math.round(ms)} ms` : LEG_STATES[state] ?? state;
   const title = `${leg}: ${LEG_STATES[state] ?? state}, ${plural(hits, "hit")} in ${Math.round(ms)} ms`;
@@ -79,7 +85,9 @@ function legChip({ leg, state, ms, hits }) {
 }
 
 function legTable(legs) {
-  const head = ["Leg", "Searches by", "State", "Hits", "Time"].map((name) => h("th", { scope: "col" }, name));
+  const head = ["Leg", "Searches by", "State", "Hits", "Time"].map((name, column) =>
+    h("th", { scope: "col", class: column > 2 ? "align-right" : null }, name),
+  );
   const rows = legs.map(({ leg, state, hits, ms, code }) =>
     h(
       "tr",

@@ -1,7 +1,7 @@
 /** Questions for an empty chat. They fit the sample that comes with the server (examples/cooling-unit). */
 export const SUGGESTIONS = [
-  { text: "What must be checked before starting the chiller?", lang: "en" },
-  { text: "Which failure modes can make the supply temperature rise?", lang: "en" },
-  { text: "Show the newest telemetry events.", lang: "en" },
-  { text: "Wat is de huidige status van de machine?", lang: "nl" },
+  { text: "What should I do if it smells of ammonia and my eyes hurt?", lang: "en" },
+  { text: "What does alarm A-41 mean?", lang: "en" },
+  { text: "Show the latest TelemetryEvent of P-101.", lang: "en" },
+  { text: "Wat moet er gebeuren bij legionella in de koeltoren?", lang: "nl" },
 ];

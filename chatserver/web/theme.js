@@ -10,9 +10,8 @@
     // No storage: the system's theme it is.
   }
 
-  function isDark() {
-    return (root.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
-  }
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
 
   document.addEventListener("DOMContentLoaded", () => {
     const toggle = document.querySelector("#theme");
@@ -26,6 +25,7 @@
       }
       label();
     });
+    system.addEventListener("change", label);
     label();
   });
 })();

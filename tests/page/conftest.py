@@ -1,89 +1,44 @@
 """A real server process, a relay that can cut the network, and a real browser for the page's tests."""
 
-import os
-import re
-import shutil
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.page.programs import require
 from tests.page.relay import Relay
+from tests.page.server import Server, ingest
+from tests.page.watch import Watch
 
-CHATSERVER = Path(sys.executable).with_name("chatserver")
+SAMPLE = Path(__file__).parents[2] / "examples" / "cooling-unit"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
-READY = re.compile(r"ready: (http://\S+)")
 
+HOSTILE = """# Grobulator <script>document.title = "taken"</script>
 
-def require(program: str) -> str:
-    """Its path. Without it the test is skipped, but in CI, which has it, that is a failure."""
-    path = shutil.which(program)
-    if path is None and os.environ.get("CI"):
-        pytest.fail(f"CI must have {program}")
-    return path or pytest.skip(f"needs {program}")
-
-
-class Server:
-    """`chatserver serve` on a loopback port; killed and started again it keeps its port and data."""
-
-    def __init__(self, data_dir: Path, model: str, *, sample: bool = False) -> None:
-        self._data_dir = data_dir
-        self._sample = sample
-        self._environ = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("CHATSERVER_", "OPENAI_"))},
-            "CHATSERVER_MODEL": model,
-            "CHATSERVER_LEASE_S": "1",
-            "CHATSERVER_DRAIN_S": "0.5",
-        }
-        self._port = 0
-        self.url = ""
-        self.start()
-
-    def start(self) -> None:
-        command = [CHATSERVER, "serve", "--host", "127.0.0.1", "--port", str(self._port)]
-        command += ["--data-dir", self._data_dir, *(["--sample"] if self._sample else [])]
-        log = self._data_dir.with_suffix(".log").open("a")
-        with log:
-            self._process = subprocess.Popen(command, env=self._environ, stdout=subprocess.PIPE, stderr=log, text=True)
-        assert self._process.stdout is not None
-        said = ""
-        for line in self._process.stdout:
-            said += line
-            if ready := READY.search(line):
-                self.url = ready[1]
-                self._port = int(self.url.rsplit(":", 1)[1])
-                return
-        pytest.fail(f"the server did not start: {said}{Path(log.name).read_text()}")
-
-    def end(self, signal_number: signal.Signals = signal.SIGTERM) -> None:
-        self._process.send_signal(signal_number)
-        self._process.wait(30)
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+The grobulator hums at <img src=x onerror="document.title='taken'"> forty hertz [9].
+See [the grobulator's manual](javascript:document.title='taken') before touching it.
+"""
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
-    """Starts servers that live as long as the session."""
-    with ExitStack() as stack:
-
-        def start(name: str, model: str, *, sample: bool = False) -> Server:
-            server = Server(tmp_path_factory.mktemp(name) / "data", model, sample=sample)
-            stack.callback(server.end)
-            return server
-
-        yield start
-
-
-@pytest.fixture(scope="session")
-def scripted(servers: Callable[..., Server]) -> Server:
+def scripted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Answers as the question's `/script` directives say."""
-    return servers("scripted", "scripted")
+    server = Server(tmp_path_factory.mktemp("scripted") / "data", "scripted")
+    yield server
+    server.end()
+
+
+@pytest.fixture(scope="session")
+def knowing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Knows the sample and one document that is up to no good; answers with extracts."""
+    folder = tmp_path_factory.mktemp("knowing")
+    hostile = folder / "grobulator.md"
+    hostile.write_text(HOSTILE)
+    ingest(folder / "data", SAMPLE, hostile)
+    server = Server(folder / "data", "extractive")
+    yield server
+    server.end()
 
 
 @pytest.fixture
@@ -97,7 +52,7 @@ def own(tmp_path: Path) -> Iterator[Server]:
 @pytest.fixture
 def relay(scripted: Server) -> Iterator[Relay]:
     """A network to the scripted server that the test may cut."""
-    with Relay(int(scripted.url.rsplit(":", 1)[1])) as running:
+    with Relay(scripted.port) as running:
         yield running
 
 
@@ -109,28 +64,6 @@ def browser() -> Iterator[Browser]:
         running = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield running
         running.close()
-
-
-class Watch:
-    """What a page must never do: ask another origin for something, or report an error to the console."""
-
-    def __init__(self) -> None:
-        self.foreign: list[str] = []
-        self.errors: list[str] = []
-        self.expected = re.compile(r"WebSocket connection to .* failed|ERR_(CONNECTION|INTERNET|EMPTY|SOCKET)")
-
-    def add(self, page: Page) -> None:
-        page.on("console", lambda message: self._note(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("request", lambda request: self._ask(request.url))
-
-    def _note(self, text: str) -> None:
-        if not self.expected.search(text):  # a network that the test has cut
-            self.errors.append(text)
-
-    def _ask(self, url: str) -> None:
-        if not re.match(r"(http|ws)://127\.0\.0\.1:\d+/", url):
-            self.foreign.append(url)
 
 
 @pytest.fixture

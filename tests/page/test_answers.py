@@ -7,8 +7,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from chatserver.models.scripted import parse_script, token_text
 from tests.page.chat_page import ChatPage
-from tests.page.conftest import Server
 from tests.page.relay import Relay
+from tests.page.server import Server
 
 pytestmark = pytest.mark.browser
 
@@ -106,7 +106,7 @@ def test_an_offline_browser_comes_back(page: Page, context: BrowserContext, scri
     chat.ask(SLOW)
     chat.wait_for(token_text(5).strip())
     context.set_offline(True)
-    page.wait_for_timeout(300)
+    expect(page.locator("#connection")).to_have_attribute("data-state", "waiting")
     context.set_offline(False)
     chat.expect_once(SLOW, text_of(SLOW))
 

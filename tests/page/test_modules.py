@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.page.conftest import require
+from tests.page.programs import require
 
 UNIT = Path(__file__).parent / "unit"
 OLDEST = (20, 19)

@@ -1,0 +1,58 @@
+"""`chatserver serve` as a process of its own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHATSERVER = Path(sys.executable).with_name("chatserver")
+READY = re.compile(r"ready: http://127\.0\.0\.1:(\d+)")
+OURS = ("CHATSERVER_", "OPENAI_")
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """The test's own settings and none of the machine's."""
+    return {**{name: value for name, value in os.environ.items() if not name.startswith(OURS)}, **settings}
+
+
+def ingest(data_dir: Path, *paths: Path) -> None:
+    settings = environment(CHATSERVER_DATA_DIR=str(data_dir))
+    subprocess.run([CHATSERVER, "ingest", *paths], env=settings, check=True, capture_output=True)
+
+
+class Server:
+    """On a loopback port; killed and started again it keeps its port and data."""
+
+    def __init__(self, data_dir: Path, model: str) -> None:
+        self._data_dir = data_dir
+        self._log = data_dir.with_suffix(".log")
+        self._settings = {"CHATSERVER_MODEL": model, "CHATSERVER_LEASE_S": "1", "CHATSERVER_DRAIN_S": "0.5"}
+        self.port = 0
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        command = [str(CHATSERVER), "serve", "--host=127.0.0.1", f"--port={self.port}", f"--data-dir={self._data_dir}"]
+        with self._log.open("a") as log:
+            self._process = subprocess.Popen(
+                command, env=environment(**self._settings), stdout=subprocess.PIPE, stderr=log, text=True
+            )
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if ready := READY.search(line):
+                self.port = int(ready[1])
+                return
+        pytest.fail(f"the server did not start: {self._log.read_text()}")
+
+    def end(self, signal_number: signal.Signals = signal.SIGTERM) -> None:
+        self._process.send_signal(signal_number)
+        self._process.wait(30)
+        assert self._process.stdout is not None
+        self._process.stdout.close()

@@ -1,0 +1,27 @@
+"""What no page of ours may ever do."""
+
+import re
+
+from playwright.sync_api import Page
+
+
+class Watch:
+    """What a page must never do: ask another origin for something, or report an error to the console."""
+
+    def __init__(self) -> None:
+        self.foreign: list[str] = []
+        self.errors: list[str] = []
+        self.expected = re.compile(r"WebSocket connection to .* failed|ERR_(CONNECTION|INTERNET|EMPTY|SOCKET)")
+
+    def add(self, page: Page) -> None:
+        page.on("console", lambda message: self._note(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", lambda request: self._ask(request.url))
+
+    def _note(self, text: str) -> None:
+        if not self.expected.search(text):  # a network that the test has cut
+            self.errors.append(text)
+
+    def _ask(self, url: str) -> None:
+        if not re.match(r"(http|ws)://127\.0\.0\.1:\d+/", url):
+            self.foreign.append(url)
