@@ -108,14 +108,17 @@ class Connection:
         return now - since >= stall_s
 
     def drop_slow(self) -> None:
-        """Ends a connection whose peer has stopped reading, without waiting for it."""
+        """Ends a connection whose peer has stopped reading, without waiting for it. Idempotent."""
         self._session.close(CloseCode.TOO_SLOW, "too slow")
-        if self._sending is not None:
-            self._sending.reschedule(asyncio.get_running_loop().time())
+        sending, self._sending = self._sending, None
+        if sending is not None:  # else it was dropped already, or has ended
+            sending.reschedule(asyncio.get_running_loop().time())
 
     async def _read(self, group: asyncio.TaskGroup) -> None:
         while True:
             for effect in self._session.receive(await self._socket.receive()):
+                if self._outbox.full:
+                    await asyncio.sleep(0)  # a burst of commands is not yet a slow peer: the writer's turn
                 if not isinstance(effect, Perform):
                     self._apply([effect])
                 elif len(self._commands) >= COMMANDS:
@@ -182,7 +185,10 @@ class Connection:
     async def _write_until_closed(self) -> None:
         try:
             async with asyncio.timeout(None) as self._sending:
-                await self._write()
+                try:
+                    await self._write()
+                finally:
+                    self._sending = None
         except TimeoutError:
             log.info("slow consumer dropped", connection=self.id)
             try:
@@ -200,11 +206,14 @@ class Connection:
                 if self._closing is not None:
                     break
                 for answer in list(self._outbox.tails):
+                    while self._outbox.events:  # a verdict goes out before the entries that it announces
+                        await self._send_events()
                     await self._advance(answer)
             if self._finishing is not None:
                 self.close(self._finishing.code, self._finishing.reason)
             if self._closing is not None:
                 await self._send_events()
+                self._is_sending = True  # the close may stall like any other frame
                 await self._socket.close(self._closing.code, self._closing.reason)
                 return
 

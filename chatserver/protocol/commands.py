@@ -51,7 +51,7 @@ class Stop(_Command):
 
 class Ping(_Command):
     type: Literal["ping"]
-    id: Annotated[str | int, Field(union_mode="left_to_right")] = ""
+    id: Annotated[Annotated[str, Field(max_length=200)] | int, Field(union_mode="left_to_right")] = ""
 
 
 Command: TypeAlias = Ask | Resume | Ack | Stop | Ping

@@ -109,6 +109,7 @@ class Session:
         metas = {id: meta for id, meta in known.items() if meta.question.chat == resume.chat}
         metas.update((meta.answer, meta) for meta in pending)
         told: list[events.ResumedAnswer] = []
+        ends: list[Effect] = []
         follows: list[Effect] = []
         for meta in sorted(metas.values(), key=lambda meta: meta.question.asked_at):
             verdict, first = resume_point(cursors.get(meta.answer), meta.epoch, meta.head)
@@ -117,9 +118,10 @@ class Session:
                     answer=meta.answer, epoch=meta.epoch, head=meta.head, state=meta.state, verdict=verdict
                 )
             )
-            follows += self._refollow(meta, first)
+            ends += self._unfollow(meta.answer)
+            follows += self._follow(meta, first)
         told += [_gone(cursor) for id, cursor in cursors.items() if id not in metas]
-        return [Send(events.Resumed(chat=resume.chat, answers=told)), *follows]
+        return [*ends, Send(events.Resumed(chat=resume.chat, answers=told)), *follows]
 
     def failed(
         self,
@@ -186,11 +188,13 @@ class Session:
         self._followed.add(meta.answer)
         return [Follow(meta.answer, meta.epoch, first, live=meta.head)]
 
-    def _refollow(self, meta: AnswerMeta, first: int) -> list[Effect]:
-        """A resume says anew where the delivery begins, also for an answer that is being followed."""
-        before: list[Effect] = [Unfollow(meta.answer)] if meta.answer in self._followed else []
-        self._followed.discard(meta.answer)
-        return [*before, *self._follow(meta, first)]
+    def _unfollow(self, answer: str) -> list[Effect]:
+        """A resume says anew where the delivery begins, also for an answer that is being followed: its old run ends
+        before the verdict is told."""
+        if answer not in self._followed:
+            return []
+        self._followed.discard(answer)
+        return [Unfollow(answer)]
 
 
 def _gone(cursor: Cursor) -> events.ResumedAnswer:
