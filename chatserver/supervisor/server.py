@@ -14,7 +14,7 @@ import socket
 import uvicorn
 
 from chatserver.app import create_app
-from chatserver.logs import configure_logs
+from chatserver.edge.logs import configure_logs
 from chatserver.supervisor.process import READY
 
 
