@@ -95,6 +95,7 @@ async def open_system(settings: Settings, *, model: Model | None = None) -> Asyn
             Limits(delivery.max_message_bytes, delivery.max_question_chars),
             server=owner,
             heartbeat_s=delivery.heartbeat_s,
+            stall_s=delivery.stall_s,
         )
         connections = await stack.enter_async_context(ConnectionManager(answers, generations, policy))
         system = System(settings, answers, generations, connections, knowledge)
