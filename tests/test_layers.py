@@ -42,6 +42,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "chatserver.models",
         "chatserver.models.composition",
         "chatserver.models.coverage",
+        "chatserver.models.features",
         "chatserver.models.selection",
         "chatserver.models.sentences",
         "chatserver.pipeline",
