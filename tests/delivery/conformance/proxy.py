@@ -1,0 +1,109 @@
+"""A TCP proxy that is a bad network: it resets in the middle of a frame, stalls, slows down, or forgets a side."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+_CHUNK = 4096
+
+
+@dataclass(eq=False, slots=True)
+class _Link:
+    """One client's connection through the proxy."""
+
+    client: asyncio.StreamWriter
+    server: asyncio.StreamWriter
+
+    def reset(self) -> None:
+        """RST to both sides: what is unsent is dropped."""
+        for writer in (self.client, self.server):
+            connection = writer.get_extra_info("socket")
+            with suppress(OSError):
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+
+
+class Proxy:
+    """`async with proxy(port) as network:`; `network.url` in place of the server's."""
+
+    def __init__(self, port: int) -> None:
+        self.url = ""
+        self.reset_after: int | None = None
+        """Bytes from the server on one connection after which it is reset."""
+        self.pause_s = 0.0
+        """Waited before each piece of `_CHUNK` bytes from the server."""
+        self._port = port
+        self._flows = asyncio.Event()
+        self._flows.set()
+        self._half_open: set[_Link] = set()
+        self._links: set[_Link] = set()
+
+    def stall(self) -> None:
+        """Nothing is read from either side any more; what they send piles up with them."""
+        self._flows.clear()
+
+    def flow(self) -> None:
+        self._flows.set()
+
+    def forget(self) -> None:
+        """The links of now become half-open: what comes is dropped, nothing is sent, no side is told."""
+        self._half_open |= self._links
+
+    def reset(self) -> None:
+        for link in list(self._links):
+            link.reset()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream, upward = await asyncio.open_connection("127.0.0.1", self._port)
+        link = _Link(writer, upward)
+        self._links.add(link)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._pump(reader, upward, link, down=False))
+                group.create_task(self._pump(upstream, writer, link, down=True))
+        except* OSError:
+            pass
+        finally:
+            self._links.discard(link)
+            for end in (writer, upward):
+                end.transport.abort()
+
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, link: _Link, *, down: bool
+    ) -> None:
+        forwarded = 0
+        while piece := await reader.read(_CHUNK):
+            await self._flows.wait()
+            if link in self._half_open:
+                continue
+            if down and self.pause_s:
+                await asyncio.sleep(self.pause_s)
+            if down and self.reset_after is not None and forwarded + len(piece) >= self.reset_after:
+                writer.write(piece[: self.reset_after - forwarded])
+                await writer.drain()
+                await asyncio.sleep(0.01)  # so that the piece is on its way before the reset overtakes it
+                link.reset()
+                return
+            forwarded += len(piece)
+            writer.write(piece)
+            await writer.drain()
+        if link not in self._half_open and writer.can_write_eof():
+            writer.write_eof()
+
+
+@asynccontextmanager
+async def proxy(port: int) -> AsyncIterator[Proxy]:
+    """In front of a server on this machine; its links end with it."""
+    network = Proxy(port)
+    listener = await asyncio.start_server(network.serve, "127.0.0.1", 0)
+    network.url = f"ws://127.0.0.1:{listener.sockets[0].getsockname()[1]}/ws"
+    try:
+        yield network
+    finally:
+        listener.close()
+        network.flow()
+        network.reset()
+        await listener.wait_closed()
