@@ -4,7 +4,7 @@ Pure; the few words of its own are here, in both languages."""
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-from chatserver.models.selection import Candidate
+from chatserver.models.features import Candidate
 from graph.types import Fact, Record
 from retrieval.text import Language
 from retrieval.types import RankedPassage, Scalar
@@ -44,18 +44,11 @@ def answer(
     )
 
 
-def refusal(language: Language, missing: Sequence[str], titles: Sequence[str], quotes: str = "") -> str:
-    """What was not found, and what came nearest: `quotes` where there are some, else the first titles."""
-    bullets = "\n".join(f"- {title}" for title in list(dict.fromkeys(titles))[:3])
-    nearest = quotes or bullets
-    return "\n\n".join(
-        part
-        for part in (
-            f"{_NOTHING[language]} {_missing(language, missing)}".strip(),
-            f"{_NEAREST[language]}\n\n{nearest}" if nearest else "",
-        )
-        if part
-    )
+def refusal(language: Language, missing: Sequence[str], titles: Sequence[str]) -> str:
+    """What was not found, and the titles that came nearest."""
+    told = f"{_NOTHING[language]} {_missing(language, missing)}".strip()
+    nearest = "\n".join(f"- {title}" for title in list(dict.fromkeys(titles))[:3])
+    return f"{told}\n\n{_NEAREST[language]}\n\n{nearest}" if nearest else told
 
 
 def quotes(passages: Sequence[RankedPassage], chosen: Sequence[Candidate]) -> str:

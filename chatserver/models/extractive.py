@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from chatserver.models import composition
 from chatserver.models.coverage import Coverage, coverage
+from chatserver.models.features import Candidate, candidates, padded, short_title
 from chatserver.models.port import ModelPart, ModelRequest, NoticePart, TextPart
-from chatserver.models.selection import MOST, Candidate, candidates, dot, padded, select, short_title
+from chatserver.models.selection import MOST, select
 from graph.types import Fact
 from retrieval.errors import RetrievalError
 from retrieval.ports import Embedder
@@ -22,23 +23,17 @@ from retrieval.types import Passage, Vector
 
 COVERED = 0.5
 """Share of the question's content words up to which a context that has no more of them does not speak of it."""
-NEAR = 0.35
-"""Cosine of question and sentence from which a context that has not the question's words may still mean it; of
-questions and contexts that have nothing to do with one another, 95 % lie below."""
-MOST_BESIDE = 2
-"""Sentences beside records, or under a refusal."""
+MOST_BESIDE_RECORDS = 2
 MOST_FACTS = 3
 _PIECE = re.compile(r"(?:\S+\s*){1,4}|\s+")
 
 
 @dataclass(frozen=True, slots=True)
 class _Materials:
-    """What an answer is composed from."""
+    """What an answer is composed from; nothing is chosen from a context that does not speak of the question."""
 
     chosen: tuple[Candidate, ...]
     covered: Coverage
-    answers: bool
-    """Whether the chosen sentences answer; else they are only what comes nearest."""
 
 
 class ExtractiveModel:
@@ -89,28 +84,19 @@ def _choose(
 ) -> _Materials:
     covered = coverage(request.question, language, [f"{passage.title}\n{passage.text}" for passage in passages])
     answers = covered.share > COVERED
-    most = MOST if answers and not request.context.records else MOST_BESIDE
-    if not answers and _nearness(vectors) < NEAR:
-        most = 0
-    chosen = select(request.question, language, passages, among, vectors, most=most)
-    return _Materials(tuple(chosen), covered, answers and bool(chosen))
-
-
-def _nearness(vectors: Sequence[Vector] | None) -> float:
-    return max((dot(vectors[0], vector) for vector in vectors[1:]), default=0.0) if vectors else 0.0
+    most = 0 if not answers else MOST_BESIDE_RECORDS if request.context.records else MOST
+    return _Materials(tuple(select(request.question, language, passages, among, vectors, most=most)), covered)
 
 
 def _compose(request: ModelRequest, language: Language, materials: _Materials) -> str:
     context, covered = request.context, materials.covered
-    quotes = composition.quotes(context.passages, materials.chosen)
-    if not materials.answers and not context.records:
-        titles = [ranked.passage.title for ranked in context.passages]
-        return composition.refusal(language, covered.missing, titles, quotes)
+    if not materials.chosen and not context.records:
+        return composition.refusal(language, covered.missing, [r.passage.title for r in context.passages])
     return composition.answer(
         language,
         missing=() if context.records else covered.missing_names,
         table=composition.table(context.records, first=len(context.passages) + 1),
-        quotes=quotes if materials.answers else "",
+        quotes=composition.quotes(context.passages, materials.chosen),
         facts=composition.bullets(_helpful(context.facts, request.question)),
     )
 
@@ -118,6 +104,5 @@ def _compose(request: ModelRequest, language: Language, materials: _Materials) -
 def _helpful(facts: Sequence[Fact], question: str) -> list[Fact]:
     """Those about something that the question names."""
     asked = padded(question)
-    return [fact for fact in facts if any(padded(short_title(name)) in asked for name in (fact.subject, fact.object))][
-        :MOST_FACTS
-    ]
+    named = [fact for fact in facts if any(padded(short_title(name)) in asked for name in (fact.subject, fact.object))]
+    return named[:MOST_FACTS]
