@@ -55,8 +55,9 @@ class Feed:
             self._extend(ring.entries)
 
     def learn(self, meta: AnswerMeta) -> None:
-        """The log's own word, when the doorbell may have been missed."""
-        self.state = meta.state
+        """The log's own word, when the doorbell may have been missed. It may be older than a ring: a seal stays."""
+        if not self.state.sealed:
+            self.state = meta.state
         self._target = max(self._target, meta.head)
 
     async def catch_up(self) -> None:

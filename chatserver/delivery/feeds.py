@@ -54,10 +54,11 @@ class Feeds:
     async def subscribe(self, answer: str, wake: Callable[[], None]) -> Feed | None:
         """The answer's feed, at the log's end as of now; `wake` is called whenever there is more. None: no such
         answer. Raises `LogUnavailable`."""
-        feed = self._feeds.get(answer) or await self._opened(answer)
-        if feed is not None:
-            feed.readers.add(wake)
-            self._unread.pop(answer, None)
+        while (feed := self._feeds.get(answer)) is None:
+            if await self._opened(answer) is None:  # else look again: as an unread one it may have had to go already
+                return None
+        feed.readers.add(wake)
+        self._unread.pop(answer, None)
         return feed
 
     def unsubscribe(self, feed: Feed, wake: Callable[[], None]) -> None:
