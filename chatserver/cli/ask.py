@@ -4,7 +4,7 @@ import json as json_format
 from pathlib import Path
 
 from chatserver.cli.reach import reached
-from chatserver.cli.telling import tell
+from chatserver.cli.telling import ctrl_c_stops, tell
 from chatserver.client import Answer
 
 
@@ -13,7 +13,8 @@ def ask(question: str, *, chat: str | None, namespace: str, url: str | None, dat
     with reached(url, data_dir) as (loop, client):
         stream = client.ask(question, chat=chat, namespace=namespace)
         if json:
-            answer = loop.run(stream.result())
+            with ctrl_c_stops(loop, stream):
+                answer = loop.run(stream.result())
             print(json_format.dumps(answer.document(), ensure_ascii=False))
         else:
             answer = tell(loop, stream)

@@ -11,6 +11,7 @@ import httpx
 from chatserver.cli import terminal
 from chatserver.cli.configuration import read_settings
 from chatserver.cli.errors import CommandError, explained
+from chatserver.cli.logs import keep_logs_off_the_screen
 from chatserver.server_config import load_server_config
 from chatserver.settings import Settings
 from chatserver.wiring import Knowledge, open_knowledge
@@ -29,6 +30,7 @@ class Finding:
 
 def check(*, data_dir: Path | None, json: bool) -> int:
     """The exit code: 0 when all is well, 1 otherwise."""
+    keep_logs_off_the_screen()
     findings = asyncio.run(_check_all(data_dir))
     ok = all(finding.ok for finding in findings)
     if json:

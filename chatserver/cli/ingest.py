@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 
 from chatserver.cli import terminal
 from chatserver.cli.configuration import read_settings
+from chatserver.cli.logs import keep_logs_off_the_screen
 from chatserver.ingest.report import STAGES, IngestReport
 from chatserver.settings import Settings
 from chatserver.wiring import open_knowledge
@@ -20,6 +21,7 @@ _TITLES = {"load": "reading", "embed": "embedding", "store": "storing", "link": 
 def ingest(paths: Sequence[Path], *, namespace: str, data_dir: Path | None, json: bool) -> int:
     """The exit code: 0 when everything went in, 1 when something was left out, 130 when interrupted."""
     settings = read_settings(data_dir)
+    keep_logs_off_the_screen()
     try:
         report = asyncio.run(_ingest(settings, paths, namespace, quiet=json))
     except KeyboardInterrupt:

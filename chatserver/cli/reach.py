@@ -6,17 +6,15 @@ one way in which a question becomes an answer, and an answer asked from the term
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from chatserver.cli.background import BackgroundLoop
 from chatserver.cli.configuration import read_settings
 from chatserver.cli.listening import address_url, is_loopback, listen
+from chatserver.cli.logs import keep_logs_off_the_screen
 from chatserver.client import Backoff, Client, ClientError
 from chatserver.server_config import load_server_config
 from chatserver.settings import Settings
@@ -41,8 +39,7 @@ async def _connect(stack: contextlib.AsyncExitStack, url: str | None, data_dir: 
     if data_dir is None:
         with contextlib.suppress(ClientError):
             return await stack.enter_async_context(_client(_configured_url()))
-    # The terminal is the person's: what goes wrong is told by the answer.
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    keep_logs_off_the_screen()
     own = await stack.enter_async_context(own_server(read_settings(data_dir)))
     return await stack.enter_async_context(_client(own))
 

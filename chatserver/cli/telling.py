@@ -1,5 +1,11 @@
 """An answer as it comes, in the terminal."""
 
+import signal
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from types import FrameType
+
 from rich.live import Live
 from rich.markdown import Markdown
 
@@ -10,29 +16,34 @@ from chatserver.client import Answer, AnswerStream, Entry
 
 
 def tell(loop: BackgroundLoop, stream: AnswerStream) -> Answer:
-    """Shows the answer until it is sealed. The first Ctrl-C stops it and keeps what there is."""
-    with TextView() as view:
-        while (entry := _next(loop, stream)) is not None:
+    """Shows the answer until it is sealed. Ctrl-C stops it and keeps what there is; a second one gives up."""
+
+    async def take() -> Entry | None:
+        return await anext(stream, None)
+
+    with ctrl_c_stops(loop, stream), TextView() as view:
+        while (entry := loop.run(take())) is not None:
             _show(view, entry)
     show_ending(stream.answer)
     return stream.answer
 
 
-def _next(loop: BackgroundLoop, stream: AnswerStream) -> Entry | None:
-    """Waits on through the Ctrl-C that stops: an entry that has been taken is never lost."""
+@contextmanager
+def ctrl_c_stops(loop: BackgroundLoop, stream: AnswerStream) -> Iterator[None]:
+    """A handler and not `except KeyboardInterrupt`: the signal comes at any moment, also while an entry is printed,
+    and no entry may be lost by it."""
+    stopping: list[Future[None]] = []
 
-    async def take() -> Entry | None:
-        return await anext(stream, None)
+    def on_interrupt(number: int, frame: FrameType | None) -> None:
+        if stopping:
+            raise KeyboardInterrupt
+        stopping.append(loop.start(stream.stop()))
 
-    taking = loop.start(take())
-    while True:
-        try:
-            return taking.result()
-        except KeyboardInterrupt:
-            if stream.stop_wanted:
-                taking.cancel()
-                raise
-            loop.run(stream.stop())
+    before = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def show_ending(answer: Answer) -> None:

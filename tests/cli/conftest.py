@@ -1,4 +1,5 @@
 import io
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,11 +29,12 @@ def _own_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "CHATSERVER_CONFIG", "CHATSERVER_DATA_DIR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CHATSERVER_MODEL", "scripted")
-    logging = structlog.get_config()
+    structured, handlers = structlog.get_config(), list(logging.getLogger().handlers)
     # Nothing listens here, whatever else runs on this machine.
     (tmp_path / "uvicorn.toml").write_text("port = 1\n")
     yield
-    structlog.configure(**logging)
+    structlog.configure(**structured)
+    logging.getLogger().handlers = handlers
 
 
 @pytest.fixture
