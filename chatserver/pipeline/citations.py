@@ -83,12 +83,12 @@ def claims(text: str) -> Iterator[tuple[int, int, int]]:
     start, end, after = 0, 0, 0
     for mark in _KEPT.finditer(text):
         if text[after : mark.start()].strip(" \t.,;:!?"):
-            start, end = _claim(text, after, mark.start())
+            start, end = _claim(text, mark.start())
         after = mark.end()
         yield int(mark[1]), start, end
 
 
-def _claim(text: str, after: int, before: int) -> tuple[int, int]:
+def _claim(text: str, before: int) -> tuple[int, int]:
     """The last sentence of `text[:before]`'s last line, reaching back to its start even over an earlier mark inside
     it."""
     line = max(text.rfind("\n", 0, before) + 1, before - LONGEST_CLAIM)
@@ -98,9 +98,9 @@ def _claim(text: str, after: int, before: int) -> tuple[int, int]:
     words = _KEPT.sub(lambda mark: " " * len(mark[0]), text[line:before])
     sentences = split(words, shortest=1)
     if not sentences:  # a heading or a rule
-        return after, before
-    start, end = line + sentences[-1].start, line + sentences[-1].end
-    return start, start + len(text[start:end].rstrip())
+        return line, line + len(text[line:before].rstrip())
+    last = sentences[-1]
+    return line + last.start, line + last.start + len(words[last.start : last.end].rstrip())
 
 
 class _Quotes:

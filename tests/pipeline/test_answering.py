@@ -298,6 +298,37 @@ async def test_sources_that_cannot_be_loaded_end_a_takeover() -> None:
     assert (letters(rest), of(rest, "error")["code"]) == ("(d)E", "retrieval_failed")
 
 
+@pytest.mark.parametrize("library", [Library(Temporary("down")), None], ids=["failed", "too late"])
+async def test_a_failed_retrieval_stays_failed_in_a_takeover(library: Library | None) -> None:
+    """A first step that told no sources for a failure is not answered from nothing by the next owner."""
+
+    class Stalled(Library):
+        async def __call__(self, text: str, *, namespace: str, filter: Filter | None) -> Found:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    whole = await tell(pipeline(Echo(), library or Stalled(), timeout_s=0.02))
+    told = whole[: [chunk["type"] for chunk in whole].index("finish-step") + 1]
+    model = Echo()
+    rest = await tell(pipeline(model), told=told)
+    assert (letters(rest), of(rest, "error")["code"]) == ("(d)E", "retrieval_failed")
+    assert model.requests == []
+
+
+async def test_a_takeover_loads_its_sources_in_time_or_ends() -> None:
+    """The deadline covers the loading of told passages."""
+
+    class Stalled(Library):
+        async def passages(self, ids: Sequence[str], *, namespace: str = "") -> list[Passage]:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    whole = await tell(pipeline(Echo()))
+    told = whole[: [chunk["type"] for chunk in whole].index("finish-step") + 1]
+    rest = await tell(pipeline(Echo(), Stalled(), timeout_s=0.02), told=told)
+    assert (letters(rest), of(rest, "error")["code"]) == ("(d)E", "answer_timeout")
+
+
 def folded(log: Sequence[Chunk]) -> list[Chunk]:
     """The log as a reader sees it: a reset drops what its step has shown."""
     shown: list[Chunk] = []

@@ -81,6 +81,7 @@ def test_text_is_held_back_only_while_it_may_be_a_mark() -> None:
         ("- “Check the oil.” [1]\n- “Open V-12.” [1]", ["“Check the oil.”", "“Open V-12.”"]),
         ("# Title\n\n2. First do this [1]", ["First do this"]),
         ("[1]", [""]),
+        ("Text.\n# Heading [1]", ["# Heading"]),
     ],
 )
 def test_a_mark_stands_behind_the_sentence_before_it(text: str, expected: list[str | None]) -> None:
