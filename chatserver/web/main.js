@@ -1,18 +1,19 @@
 /** Puts the page together: the only module that knows all the others. */
 
+import { chatOf, hashOf } from "./address.js";
 import * as api from "./api.js";
 import { ChatList } from "./chat_list.js";
 import { Composer } from "./composer.js";
 import { Connection } from "./connection.js";
 import { Conversation } from "./conversation.js";
 import { h, icon } from "./dom.js";
+import { Drawers } from "./drawers.js";
 import { Panel } from "./panel.js";
 import { Session } from "./session.js";
 import { Status } from "./status.js";
 import { Storage } from "./storage.js";
 import { SUGGESTIONS } from "./suggestions.js";
 
-const NARROW = matchMedia("(max-width: 820px)");
 const ICONS = { "#menu": "menu", "#theme": "theme", "#jump": "down", "#send": "send", "#stop": "stop" };
 const UNTITLED = "New chat";
 
@@ -25,17 +26,21 @@ function newId() {
 }
 
 const storage = new Storage();
-const panel = new Panel(find("#panel"), api.passage, showPanel);
+const drawers = new Drawers({
+  main: find("main"),
+  sidebar: find("#sidebar"),
+  menu: find("#menu"),
+  scrim: find("#scrim"),
+});
+const panel = new Panel(find("#panel"), api.passage, (open) => drawers.showPanel(open));
 const status = new Status({ indicator: find("#connection"), banner: find("#banner") }, () => connection.start());
-const chatList = new ChatList(find("#chats"), go);
-
 const connection = new Connection({
   url: `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`,
   onEvent: receive,
   onState: (state) => status.show(state),
 });
 const session = new Session({ connection, api, storage, newId, onChange: changed });
-
+const chatList = new ChatList(find("#chats"), go);
 const conversation = new Conversation(
   { list: find("#messages"), scroller: find("#scroller"), jump: find("#jump") },
   { actions: { again, edit, openSource }, shown: (message) => session.shown(message), announce },
@@ -46,6 +51,7 @@ const composer = new Composer(find("#composer"), {
   draft: (text) => storage.setDraft(session.open, text),
 });
 
+/** The server's chats, newest first. */
 let listed = [];
 
 function receive(event) {
@@ -84,7 +90,6 @@ function edit(message) {
 }
 
 function openSource(source, citation, from, message) {
-  showMenu(false);
   panel.open(source, citation, from, message.transcript.content.records);
 }
 
@@ -115,11 +120,10 @@ function showChats() {
   document.title = title === UNTITLED ? "chatserver" : `${title} · chatserver`;
 }
 
-/** Shows the chat that the address names: a link, a reload and the back button all mean this. */
 function go(chat) {
-  showMenu(false);
-  if (location.hash === `#${chat}`) composer.focus();
-  else location.hash = chat;
+  drawers.closeMenu();
+  if (chat === session.open) composer.focus();
+  else location.hash = hashOf(chat);
 }
 
 function begin() {
@@ -128,42 +132,32 @@ function begin() {
   go(chat);
 }
 
-async function openAddressed() {
-  const chat = location.hash.slice(1);
-  if (!chat) return begin();
+/** Shows the chat of the address. */
+async function open(chat) {
   panel.close();
   session.open = chat;
   changed(chat, null);
   conversation.follow();
   composer.text = storage.draft(chat);
+  if (!drawers.isNarrow) composer.focus(); // on a phone it would open the keyboard
   showChats();
-  if (!NARROW.matches) composer.focus();
   await session.openChat(chat).catch(() => {}); // tried again with the next connection
-  storage.chat = session.messages(chat).length ? chat : storage.chat;
+  if (session.messages(chat).length) storage.chat = chat;
 }
 
-/** Where there is room for one thing only, what lies behind it takes no focus. */
-function showMenu(open) {
-  document.body.classList.toggle("menu-open", open);
-  find("#menu").setAttribute("aria-expanded", String(open));
-  find("#sidebar").inert = NARROW.matches && !open;
-  find("main").inert = NARROW.matches && open;
-  if (open) find("#new").focus();
+/** The chat of the address, else the last one of this browser, else a new one. */
+function start() {
+  let chat = chatOf(location.hash) ?? storage.chat;
+  if (chat === null) session.begin((chat = newId()));
+  history.replaceState(null, "", hashOf(chat));
+  open(chat);
+  connection.start();
 }
 
-function closeMenu() {
-  showMenu(false);
-  find("#menu").focus();
-}
-
-function showPanel(open) {
-  document.body.classList.toggle("panel-open", open);
-  find("main").inert = NARROW.matches && open;
-}
-
-function onKey(event) {
+/** Esc leaves what is in front; with nothing there it stops the answer. */
+function escape(event) {
   if (event.key !== "Escape" || event.defaultPrevented) return;
-  if (document.body.classList.contains("menu-open")) closeMenu();
+  if (drawers.isMenuOpen) drawers.leaveMenu();
   else if (panel.isOpen) panel.close();
   else stop();
 }
@@ -175,22 +169,14 @@ find("#suggestions").append(
   ),
 );
 find("#new").addEventListener("click", begin);
-find("#menu").addEventListener("click", () => showMenu(!document.body.classList.contains("menu-open")));
-find("#scrim").addEventListener("click", closeMenu);
-NARROW.addEventListener("change", () => showMenu(false));
-document.addEventListener("keydown", onKey);
+find("#skip").addEventListener("click", (event) => {
+  event.preventDefault(); // the address names the chat
+  composer.focus();
+});
+document.addEventListener("keydown", escape);
 document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && connection.probe());
-addEventListener("online", () => connection.probe());
-addEventListener("offline", () => connection.probe());
+for (const change of ["online", "offline"]) addEventListener(change, () => connection.probe());
 addEventListener("pagehide", () => session.save());
-addEventListener("hashchange", openAddressed);
+addEventListener("hashchange", () => open(chatOf(location.hash) ?? session.open));
 
-showMenu(false);
-if (!location.hash && storage.chat) history.replaceState(null, "", `#${storage.chat}`);
-if (!location.hash) {
-  const chat = newId();
-  session.begin(chat);
-  history.replaceState(null, "", `#${chat}`);
-}
-openAddressed();
-connection.start();
+start();

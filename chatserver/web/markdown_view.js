@@ -11,6 +11,7 @@ export class MarkdownView {
   #root;
   #cite;
   #shown = [];
+  #top = 1;
 
   /**
    * @param {HTMLElement} root
@@ -24,7 +25,8 @@ export class MarkdownView {
   /** @param {string} text @param {{open: boolean}} state `open` while more may come */
   update(text, { open }) {
     const blocks = parse(open ? text.replace(HALF_MARK, "") : text);
-    const keys = blocks.map(({ at, source }) => `${at}:${source}`);
+    this.#top = Math.min(...blocks.map(({ level }) => level ?? Infinity));
+    const keys = blocks.map(({ at, level, source }) => `${at}:${level ? this.#top : ""}:${source}`);
     let kept = 0;
     while (kept < keys.length && keys[kept] === this.#shown[kept]) kept += 1;
     while (this.#root.childNodes.length > kept) this.#root.lastChild.remove();
@@ -34,6 +36,7 @@ export class MarkdownView {
 
   #block(block) {
     return BLOCKS[block.type](block, {
+      top: this.#top,
       blocks: (blocks) => blocks.map((one) => this.#block(one)),
       spans: (spans) => spans.map((one) => this.#span(one)),
       tight: (blocks) => this.#tight(blocks),
@@ -54,8 +57,8 @@ export class MarkdownView {
 
 const BLOCKS = {
   paragraph: ({ inline }, { spans }) => h("p", {}, ...spans(inline)),
-  // The page's own headings are h1 and h2: an answer's begin below them.
-  heading: ({ level, inline }, { spans }) => h(`h${Math.min(6, level + 2)}`, {}, ...spans(inline)),
+  // The page's own headings are h1 and h2: the text's highest ones come next, whatever their level in the source.
+  heading: ({ level, inline }, { spans, top }) => h(`h${Math.min(6, 3 + Math.max(0, level - top))}`, {}, ...spans(inline)),
   rule: () => h("hr"),
   code: ({ text, language }) => h("pre", { tabindex: 0 }, h("code", { "data-language": language || null }, text)),
   quote: ({ blocks }, build) => h("blockquote", {}, ...build.blocks(blocks)),

@@ -27,11 +27,6 @@ export class Panel {
     const close = h("button", { type: "button", class: "plain", "aria-label": "Close source", onclick: () => this.close() });
     close.append(icon("close"));
     element.append(h("header", {}, this.#title, close), this.#body);
-    element.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape") return;
-      event.stopPropagation(); // here Esc closes the panel; elsewhere it stops the answer
-      this.close();
-    });
   }
 
   get isOpen() {

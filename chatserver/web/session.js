@@ -97,6 +97,11 @@ export class Session {
     this.#onChange(message.chat, message);
   }
 
+  /** A chat begun here needs no load: nothing of it is elsewhere. */
+  begin(chat) {
+    this.#loads.set(chat, Promise.resolve());
+  }
+
   /** Shows a chat: finished answers from their documents, unfinished ones from the log. Raises what `api` raises. */
   async openChat(chat) {
     this.open = chat;
@@ -152,11 +157,6 @@ export class Session {
       throw error;
     }
     this.#resume(chat);
-  }
-
-  /** A chat begun here needs no load: nothing of it is elsewhere. */
-  begin(chat) {
-    this.#loads.set(chat, Promise.resolve());
   }
 
   async #load(chat) {

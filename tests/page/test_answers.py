@@ -196,7 +196,7 @@ def test_a_shown_answer_is_acknowledged(page: Page, scripted: Server) -> None:
     chat = ChatPage(page, scripted.url)
     chat.ask("/script tokens=3")
     chat.wait_until_over()
-    name = page.url.partition("#")[2]
+    name = page.url.partition("#/")[2]
     door = f"{scripted.url}/v1/chats/{name}/answers?undelivered=true"
     page.wait_for_function(
         "async (door) => (await (await fetch(door)).json()).answers.length === 0", arg=door, timeout=5000
