@@ -161,4 +161,11 @@ def _model(settings: Settings, embedder: Embedder) -> Model:
         case "scripted":
             return ScriptedModel()
         case "openai":
-            raise NotImplementedError
+            from chatserver.models.openai_compatible import OpenAICompatibleModel  # the SDK takes a second to import
+
+            key, url = settings.model.api_key, settings.model.base_url
+            return OpenAICompatibleModel(
+                settings.model.effective_name,
+                api_key=key.get_secret_value() if key else None,
+                base_url=str(url) if url else None,
+            )
