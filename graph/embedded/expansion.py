@@ -12,6 +12,9 @@ Theory of operation
     kind's share times, where the entity is only mentioned, log(1 + N/df) / log(1 + N): rare names tell more. A name
     of n documents gives each 0.6/n.
 
+    A name that stands as an ordinary word in more than three of ten passages is no link (`plain`), nor is what more
+    passages than `hub` mention; a document called so is found all the same.
+
     Links are independent hints: a passage's score is 1 - product of (1 - weight).
 """
 
@@ -39,6 +42,7 @@ reach (kind, node, origin, entity, link, hop, weight) AS (
     SELECT 'entity', entity.id, NULL, entity.id, 'asked', 1, 1.0
     FROM json_each(:entities) CROSS JOIN graph_entity AS entity
     ON entity.namespace = :namespace AND entity.key = value
+    WHERE 7 * entity.plain <= 3 * max(entity.df, 1)
   UNION  -- a passage to what it mentions
     SELECT 'entity', mention.entity, reach.node, mention.entity, 'mention', hop + 1, weight * farther(hop)
     FROM reach JOIN graph_mention AS mention ON reach.kind = 'passage' AND mention.passage = reach.node
@@ -61,9 +65,8 @@ reach (kind, node, origin, entity, link, hop, weight) AS (
     SELECT 'passage', passage.id, reach.origin, reach.entity, 'title', hop,
            weight * titled((SELECT count(*) FROM graph_name WHERE entity = reach.node))
     FROM reach JOIN graph_name AS name ON reach.kind = 'entity' AND name.entity = reach.node
-    JOIN graph_entity AS entity ON entity.id = reach.node
     JOIN graph_passage AS passage ON passage.document = name.document AND passage.position = 0
-    WHERE link <> 'name' AND 7 * entity.plain <= 3 * max(entity.df, 1) AND passage.id IS NOT reach.origin
+    WHERE link <> 'name' AND passage.id IS NOT reach.origin
   UNION  -- a passage to its neighbours
     SELECT 'passage', neighbour.id, reach.node, NULL,
            CASE WHEN neighbour.position > passage.position THEN 'next' ELSE 'previous' END, hop + 1,

@@ -91,6 +91,9 @@ async def test_a_hub_links_nothing(store: GraphStore) -> None:
     """What stands in more than 30 passages (2 % of a large corpus) tells nothing."""
     await fill(store, *((f"c{i:02}", f"Thing {i}", "It stands in Amsterdam.") for i in range(31)))
     assert await store.expand(["c00"], [], limit=50) == []
+    assert await store.expand([], ["amsterdam"], limit=50) == []
+    await fill(store, ("city", "Stands in Amsterdam", "A phrase too common to be read again for."))
+    assert (await store.unread(limit=99))[1] == []
 
 
 async def test_from_entities(store: GraphStore) -> None:
@@ -129,6 +132,7 @@ async def test_an_ordinary_word_is_no_link(store: GraphStore) -> None:
     plain = [(f"p{i}", f"Plain {i}", "They went home.") for i in range(3)]
     await fill(store, ("film", "Home", "A film."), ("fan", "Fan", "She saw Home twice."), *plain)
     assert await reached(store, "fan") == {}
+    assert await store.expand([], ["home"], limit=50) == []
     for id, *_ in plain:
         await store.unlink(id)
     assert "film" in await reached(store, "fan")
@@ -180,6 +184,14 @@ async def test_a_name_that_comes_late_finds_earlier_passages(store: GraphStore) 
     assert await settle(store, NameTrie([fold_name(new[1])])) == ["old"]
     assert "new" in await reached(store, "old")
     assert await settle(store, NameTrie()) == []
+
+
+async def test_a_passage_that_is_linked_already_is_not_read_again(store: GraphStore) -> None:
+    """It had the name as a phrase, before any document was called so."""
+    await fill(store, FILM)
+    await fill(store, DIRECTOR)
+    assert await store.unread(limit=9) == (["the prairie king", "b reeves eason"], [])
+    assert (await reached(store, "film"))["director"].startswith("titled")
 
 
 async def test_the_order_of_documents_does_not_matter(store: GraphStore) -> None:

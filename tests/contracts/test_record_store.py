@@ -115,6 +115,8 @@ async def test_collections_tell_fields_and_few_values(store: RecordStore) -> Non
     assert found["Event"].values["mode"] == ("Cooling by hand", "cooling", "stopped")
     assert found["Other"].fields["later"] == "number"
     assert "tag" not in found["Other"].values
+    await store.put([event("d", mode="stopped by hand")])
+    assert "stopped by hand" in (await store.collections())["Event"].values["mode"]
 
 
 async def test_a_field_of_different_types_is_text(store: RecordStore) -> None:
