@@ -12,7 +12,7 @@ from chatserver.cli import terminal
 from chatserver.cli.errors import CommandError, explained
 from chatserver.cli.last_chat import read_last_chat, write_last_chat
 from chatserver.cli.listening import is_loopback
-from chatserver.cli.telling import TextView, split_blocks
+from chatserver.cli.text_view import split_blocks, text_view
 from chatserver.cli.wording import ending_line, source_lines, step_line
 from chatserver.client import Answer, Chunk, Citation, Source
 from chatserver.settings import SettingsError
@@ -124,25 +124,43 @@ def test_loopback(host: str, loopback: bool) -> None:
 
 
 def test_a_watched_answer_is_rendered_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a terminal finished blocks are printed as Markdown, once; what is redrawn in between is wiped."""
+    """In a terminal finished blocks are printed as Markdown, with an empty line between them."""
     screen = Console(file=io.StringIO(), force_terminal=True, width=60, legacy_windows=False)
     monkeypatch.setattr(terminal, "out", screen)
-    with TextView() as view:
-        for delta in ("# Start", "-up\n", "\nCheck **the", " pump**", ".\n\nThen", " start.", "\n"):
-            view.add(delta)
+    view = text_view()
+    for delta in ("Check **the", " pump**", ".\n\nThen", " start.\n\n", "\n", "Last.", "\n"):
+        view.add(delta)
+    view.finish()
     assert isinstance(screen.file, io.StringIO)
-    shown = screen.file.getvalue()
-    assert "**" not in shown
-    kept = re.sub(r"(?:\r|\x1b\[1A)+\x1b\[2K", "\n<wiped>", re.sub(r"\x1b\[[0-9;]*m", "", shown))
-    assert kept.rstrip().endswith("Then start.")
+    assert screen_lines(screen.file.getvalue()) == ["Check the pump.", "", "Then start.", "", "Last."]
+
+
+def screen_lines(written: str) -> list[str]:
+    """What a terminal shows in the end: the few control sequences that a redrawn block needs, carried out."""
+    lines, row, column = [""], 0, 0
+    for control, text in re.findall(r"(\x1b\[[0-9;?]*[A-Za-z]|\r|\n)|([^\x1b\r\n]+)", written):
+        if control == "\n":
+            row, column = row + 1, 0
+            lines += [""] * (row + 1 - len(lines))
+        elif control == "\r":
+            column = 0
+        elif control == "\x1b[1A":
+            row -= 1
+        elif control == "\x1b[2K":
+            lines[row] = ""
+        elif text:
+            lines[row] = lines[row].ljust(column)[:column] + text + lines[row][column + len(text) :]
+            column += len(text)
+    return "\n".join(line.rstrip() for line in lines).rstrip("\n").split("\n")
 
 
 def test_an_answer_in_a_pipe_is_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a pipe the text goes out as it is, ended with a line break."""
     pipe = Console(file=io.StringIO(), width=20)
     monkeypatch.setattr(terminal, "out", pipe)
-    with TextView() as view:
-        view.add("A **long** line that is not wrapped")
-        view.add(" at all.")
+    view = text_view()
+    view.add("A **long** line that is not wrapped")
+    view.add(" at all.")
+    view.finish()
     assert isinstance(pipe.file, io.StringIO)
     assert pipe.file.getvalue() == "A **long** line that is not wrapped at all.\n"
