@@ -66,13 +66,13 @@ def bullets(facts: Sequence[Fact]) -> str:
 
 
 def table(records: Sequence[Record], first: int) -> str:
-    """One table for each collection, its mark at the end of each row; `first` is the first record's source number."""
+    """One table for each collection: ids, fields, and its mark at the end of each row. `first` is the first record's source number."""
     numbered = list(enumerate(records, first))
     tables = []
     for collection, group in groupby(numbered, key=lambda pair: pair[1].collection):
         rows = list(group)
         columns = list(dict.fromkeys(name for _, record in rows for name in record.fields))[:MOST_COLUMNS]
-        lines = [_row(["id", *columns, collection]), _row(["---"] * (len(columns) + 2))]
+        lines = [_row([collection, *columns, ""]), _row(["---"] * (len(columns) + 2))]
         lines += [
             _row([record.id, *(_cell(record.fields.get(name)) for name in columns), f"[{n}]"]) for n, record in rows
         ]

@@ -182,6 +182,7 @@ async def test_records_are_a_table_with_sources() -> None:
         Record("TelemetryEvent", "e2", {"sensor": "PT-2", "value": None, "ok": False}),
     ]
     text, _ = await answer(request("the newest events", [OIL], records=records))
+    assert "| TelemetryEvent | sensor | value | ok | note |  |" in text
     assert "| e1 | PT-1 | 3.5 | true | a/b | [2] |" in text
     assert "| e2 | PT-2 |  | false |  | [3] |" in text
 
