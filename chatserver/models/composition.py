@@ -66,7 +66,8 @@ def bullets(facts: Sequence[Fact]) -> str:
 
 
 def table(records: Sequence[Record], first: int) -> str:
-    """One table for each collection: ids, fields, and its mark at the end of each row. `first` is the first record's source number."""
+    """One table for each collection: ids, fields, and its mark at the end of each row. `first` is the source
+    number of the first record."""
     numbered = list(enumerate(records, first))
     tables = []
     for collection, group in groupby(numbered, key=lambda pair: pair[1].collection):
