@@ -63,6 +63,8 @@ class AnswerStream:
         cursor: Cursor | None = None,
     ) -> None:
         self._link = link
+        self.id = answer
+        """The answer's id; empty until the question is accepted."""
         self.chat = chat
         self.question = question
         """The `ask` command while the server has not accepted it: told again, with its id, by each new connection."""
@@ -78,11 +80,6 @@ class AnswerStream:
         self._refusals = 0
         self._acknowledged = False
         self.stop_wanted = False
-
-    @property
-    def id(self) -> str:
-        """The answer's id; empty until the question is accepted."""
-        return self._transcript.answer.id
 
     @property
     def answer(self) -> Answer:
@@ -132,6 +129,7 @@ class AnswerStream:
 
     def accept(self, answer: str, epoch: str) -> None:
         self.question = None
+        self.id = answer
         self._transcript.identify(answer)
         self.feed.begin(epoch)
 

@@ -69,43 +69,52 @@ class Answer:
 
 class Transcript:
     """The fold: `add` each entry's chunk once, in order; `answer` is what they have shown so far. `reset-step` takes
-    back what its step showed."""
+    back what its step showed. Text is gathered in pieces: joining it with each delta would be quadratic."""
 
     def __init__(self, answer: Answer) -> None:
-        self.answer = answer
-        self._before_step = answer
+        self._shown = answer
+        self._text = [answer.text]
+        self._length = len(answer.text)
+        self._before_step = (self._shown, self._length)
         self._parts: dict[str, int] = {}
+
+    @property
+    def answer(self) -> Answer:
+        self._text = ["".join(self._text)]
+        return replace(self._shown, text=self._text[0])
 
     def add(self, chunk: Chunk) -> None:
         match chunk["type"]:
             case "text-delta":
-                self._show(text=self.answer.text + chunk["delta"])
+                self._text.append(chunk["delta"])
+                self._length += len(chunk["delta"])
             case "text-start":
-                self._parts[chunk["id"]] = len(self.answer.text)
+                self._parts[chunk["id"]] = self._length
             case "text-end":
-                self._show(citations=self.answer.citations + self._cited(chunk))
+                self._show(citations=self._shown.citations + self._cited(chunk))
             case "source-document":
-                sources = self.answer.sources
+                sources = self._shown.sources
                 self._show(sources=(*sources, Source(len(sources) + 1, chunk["sourceId"], chunk["title"])))
             case "start-step":
-                self._before_step = self.answer
+                self._before_step = (self._shown, self._length)
             case "reset-step":
-                self.answer = self._before_step
+                self._shown, self._length = self._before_step
+                self._text = ["".join(self._text)[: self._length]]
             case "data-notice":
-                self._show(notices=(*self.answer.notices, chunk["data"]))
+                self._show(notices=(*self._shown.notices, chunk["data"]))
             case "finish" | "abort":
                 self._show(state=_SEALS[chunk["type"]])
             case "error":
                 self._show(state="failed", error=(chunk.get("code", "internal"), chunk["errorText"]))
             case str(kind) if kind.startswith("data-"):
-                self._show(data={**self.answer.data, kind.removeprefix("data-"): chunk["data"]})
+                self._show(data={**self._shown.data, kind.removeprefix("data-"): chunk["data"]})
 
     def identify(self, id: str) -> None:
         """The question has been accepted under this id."""
         self._show(id=id)
 
     def _show(self, **change: Any) -> None:
-        self.answer = replace(self.answer, **change)
+        self._shown = replace(self._shown, **change)
 
     def _cited(self, chunk: Chunk) -> tuple[Citation, ...]:
         # Offsets are told within the part; ours are within the whole text.
