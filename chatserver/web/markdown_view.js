@@ -55,6 +55,9 @@ export class MarkdownView {
   }
 }
 
+/** An identifier, a number or a time: it would be broken at its hyphens. */
+const isOneWord = (spans) => spans.length === 1 && /^\S{1,24}$/.test(spans[0].text ?? "");
+
 const BLOCKS = {
   paragraph: ({ inline }, { spans }) => h("p", {}, ...spans(inline)),
   // The page's own headings are h1 and h2: the text's highest ones come next, whatever their level in the source.
@@ -69,7 +72,8 @@ const BLOCKS = {
       ...items.map((item) => h("li", {}, ...build.tight(item))),
     ),
   table: ({ head, rows, aligns }, { spans }) => {
-    const cell = (tag) => (inline, column) => h(tag, { class: `align-${aligns[column]}` }, ...spans(inline));
+    const cell = (tag) => (inline, column) =>
+      h(tag, { class: `align-${aligns[column]}${isOneWord(inline) ? " one-word" : ""}` }, ...spans(inline));
     const row = (tag) => (cells) => h("tr", {}, ...cells.map(cell(tag)));
     return h(
       "div",

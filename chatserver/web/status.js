@@ -3,9 +3,10 @@
 const WORDS = {
   connecting: "Connecting…",
   open: "Connected",
-  draining: "The server is restarting. Your answers are safe.",
+  draining: "Restarting…",
   refused: "Not connected",
 };
+const DRAINING = "The server is restarting; your answers are safe and go on by themselves.";
 
 export class Status {
   #dot;
@@ -36,7 +37,7 @@ export class Status {
     this.#banner.hidden = state.name === "open" || state.name === "connecting";
     this.#retry.hidden = state.name === "draining";
     if (state.name === "waiting") this.#countDown(state.waitMs);
-    else this.#told.textContent = state.message ?? WORDS[state.name];
+    else this.#told.textContent = state.message ?? DRAINING;
   }
 
   #countDown(ms) {

@@ -3,7 +3,14 @@
 import { h, icon, plural } from "./dom.js";
 import { recordTables } from "./records_view.js";
 
-const LEGS = { vector: "meaning", keyword: "words", graph: "links", facts: "relations", records: "typed records" };
+const LEGS = {
+  vector: "meaning",
+  keyword: "words",
+  graph: "names",
+  expansion: "links",
+  facts: "relations",
+  records: "typed records",
+};
 const LEG_STATES = { ok: "found", late: "too late", failed: "failed" };
 
 export class StepsView {
