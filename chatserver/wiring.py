@@ -15,6 +15,7 @@ from chatserver.generation.generations import Generations
 from chatserver.ingest.ingestion import Ingestion
 from chatserver.models.extractive import ExtractiveModel
 from chatserver.models.port import Model
+from chatserver.models.retrying import RetryingModel
 from chatserver.models.scripted import ScriptedModel
 from chatserver.pipeline.answering import AnswerPipeline
 from chatserver.pipeline.port import Pipeline
@@ -143,9 +144,9 @@ async def open_pipeline(
         facts=knowledge.graph,
         records=knowledge.records,
         plan=record_query,
-        deadline_s=settings.retrieval.deadline_s,
+        deadline_s=2 * settings.retrieval.deadline_s,  # the hybrid search spends up to one on its legs, one on reading
     )
-    model = model or _model(settings, knowledge.embedder)
+    model = RetryingModel(model or _model(settings, knowledge.embedder))
     try:
         yield AnswerPipeline(
             retriever, model, Prompts(), knowledge.documents, timeout_s=settings.generation.answer_timeout_s
