@@ -1,8 +1,14 @@
 """The bounded buffer between a pipeline that tells entries and the append that commits them."""
 
 import asyncio
+from typing import TypeAlias
+
+import orjson
 
 from chatserver.protocol.chunks import Chunk
+
+Entry: TypeAlias = tuple[Chunk, bytes]
+"""A chunk and its JSON."""
 
 
 class EntryBuffer:
@@ -10,18 +16,20 @@ class EntryBuffer:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._chunks: list[Chunk] = []
+        self._entries: list[Entry] = []
         self._closed = False
         self._wanted = 1  # the consumer is woken once so many have gathered
         self._filled = asyncio.Event()
         self._taken = asyncio.Event()
 
     async def put(self, chunk: Chunk) -> None:
-        while len(self._chunks) >= self._limit:
+        """Raises `TypeError` for what can't be written as JSON: the producer's fault, so here and not at the append."""
+        entry = (chunk, orjson.dumps(chunk))
+        while len(self._entries) >= self._limit:
             self._taken.clear()
             await self._taken.wait()
-        self._chunks.append(chunk)
-        if len(self._chunks) >= self._wanted:
+        self._entries.append(entry)
+        if len(self._entries) >= self._wanted:
             self._filled.set()
 
     def close(self) -> None:
@@ -29,22 +37,22 @@ class EntryBuffer:
         self._closed = True
         self._filled.set()
 
-    async def take(self, limit: int, *, linger_s: float) -> list[Chunk]:
+    async def take(self, limit: int, *, linger_s: float) -> list[Entry]:
         """At least one entry, at most `limit`, waiting up to `linger_s` after the first for more of them; empty at
         the end."""
         await self._wait_for(1)
-        if linger_s > 0 and len(self._chunks) < limit:
+        if linger_s > 0 and len(self._entries) < limit:
             try:
                 async with asyncio.timeout(linger_s):
                     await self._wait_for(limit)
             except TimeoutError:
                 pass
-        batch, self._chunks = self._chunks[:limit], self._chunks[limit:]
+        batch, self._entries = self._entries[:limit], self._entries[limit:]
         self._taken.set()
         return batch
 
     async def _wait_for(self, count: int) -> None:
         self._wanted = min(count, self._limit)
-        while len(self._chunks) < self._wanted and not self._closed:
+        while len(self._entries) < self._wanted and not self._closed:
             self._filled.clear()
             await self._filled.wait()

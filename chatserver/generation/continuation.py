@@ -9,10 +9,12 @@ from chatserver.protocol.chunks import Chunk
 
 @dataclass(frozen=True, slots=True)
 class Continuation:
-    """`told` is what the pipeline is given; `withdraw` are the entries to append first."""
+    """`told` is what the pipeline is given; `withdraw` are the entries to append first. An answer that is only to be
+    stopped keeps what it has shown: `open_text` is the text part that is still to be ended."""
 
     told: tuple[Chunk, ...]
     withdraw: tuple[Chunk, ...]
+    open_text: str | None = None
 
 
 def continue_after(logged: Sequence[Chunk]) -> Continuation:
@@ -20,13 +22,18 @@ def continue_after(logged: Sequence[Chunk]) -> Continuation:
     pipeline, seeing that `told` ends so, tells it again inside the step that is still open."""
     kept = 0
     step: int | None = None
+    text: str | None = None
     for index, chunk in enumerate(logged):
         match chunk["type"]:
             case "start" | "finish-step":
                 kept, step = index + 1, None
             case "start-step":
                 step = index
+            case "text-start":
+                text = chunk["id"]
+            case "text-end" | "reset-step":
+                text = None
     if step is None:
         return Continuation(tuple(logged[:kept]), ())
     reset = chunks.reset_step()
-    return Continuation((*logged[:kept], logged[step], reset), (reset,))
+    return Continuation((*logged[:kept], logged[step], reset), (reset,), text)

@@ -18,7 +18,6 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from enum import Enum, auto
 
-import orjson
 import structlog
 
 from chatserver.answers.log import AnswerLog, Batch, Claim, Fenced, LogUnavailable
@@ -113,24 +112,31 @@ class Generation:
                 self._telling.reschedule(asyncio.get_running_loop().time())
 
     async def _tell(self) -> None:
-        for chunk in self._continuation.withdraw:
-            await self._buffer.put(chunk)
         try:
             async with asyncio.timeout(None) as self._telling:
                 if self._end is None:
-                    await self._run_pipeline()
-        except TimeoutError:
-            if self._end is None:
+                    await self._continue()
+                else:  # stopped before it began: what an earlier owner has shown stays
+                    self._open_text = self._continuation.open_text
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is None or task.cancelling():
                 raise
-        except Exception:
-            log.exception("pipeline broke", answer=self.claim.answer)
-            self._end = self._end or _End.BROKEN
+            self._break()  # not we were cancelled, but something that the pipeline waited for
+        except Exception as error:
+            if self._end is None or not isinstance(error, TimeoutError):  # else it is `_finish_early`'s
+                self._break()
         self._telling = None
         for chunk in self._last_words():
             await self._buffer.put(chunk)
         self._buffer.close()
 
-    async def _run_pipeline(self) -> None:
+    def _break(self) -> None:
+        log.exception("pipeline broke", answer=self.claim.answer)
+        self._end = self._end or _End.BROKEN
+
+    async def _continue(self) -> None:
+        for chunk in self._continuation.withdraw:
+            await self._buffer.put(chunk)
         entries = self._pipeline.run(self._question, self._continuation.told)
         async with aclosing(entries):
             async for chunk in entries:
@@ -140,7 +146,7 @@ class Generation:
                         self._open_text = chunk["id"]
                     case "text-end":
                         self._open_text = None
-                    case "finish" | "error":
+                    case kind if kind in chunks.TERMINAL:
                         self._told = True
                         return
         raise RuntimeError("the pipeline ended without a terminal entry")
@@ -157,14 +163,18 @@ class Generation:
     async def _flush(self) -> None:
         linger_s = 0.0
         while batch := await self._buffer.take(self._pace.batch_entries, linger_s=linger_s):
-            seal = sealed_by(batch[-1])
-            await self._append(Batch(self._batch_id(), self.head, [orjson.dumps(chunk) for chunk in batch], seal))
-            self._note(batch)
+            last, _ = batch[-1]
+            seal = sealed_by(last)
+            await self._append(Batch(self._batch_id(), self.head, [entry for _, entry in batch], seal))
+            self._note([chunk for chunk, _ in batch])
             if seal is not None:
                 await self._sealed(seal)
                 return
-            linger_s = self._pace.linger_s if batch[-1]["type"] == "text-delta" else 0.0
-        await self._answers.release(self.claim)
+            linger_s = self._pace.linger_s if last["type"] == "text-delta" else 0.0
+        try:
+            await self._answers.release(self.claim)
+        except LogUnavailable as error:
+            log.warning("claim not released, it will expire", answer=self.claim.answer, error=str(error))
 
     def _note(self, batch: Sequence[Chunk]) -> None:
         """Remembers when the milestones of the answer's life became visible."""

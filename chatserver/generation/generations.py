@@ -68,6 +68,7 @@ class Generations:
         self._idle = asyncio.Event()
         self._idle.set()
         self._draining = False
+        self._handing_over = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._unlisten: Callable[[], object] = lambda: None
 
@@ -106,18 +107,23 @@ class Generations:
 
     async def drain(self, budget_s: float) -> int:
         """Takes no new answer, gives the running ones `budget_s` to end, hands the rest over; returns how many were
-        handed over. Returns once their claims are released."""
+        handed over. Returns once their claims are released, or would have expired while the log is away."""
         self._draining = True
         try:
             async with asyncio.timeout(budget_s):
                 await self._idle.wait()
         except TimeoutError:
             pass
-        handed = list(self._running.values())
-        for generation in handed:
+        self._handing_over = True
+        handed = len(self._running) + len(self._starting)
+        for generation in self._running.values():
             generation.hand_over()
-        await self._idle.wait()
-        return len(handed)
+        try:
+            async with asyncio.timeout(self._pace.lease_s):
+                await self._idle.wait()
+        except TimeoutError:
+            log.warning("claims not released, they will expire", answers=list(self._running))
+        return handed
 
     def _start(self, answer: str) -> None:
         if self._draining or answer in self._running or answer in self._starting:
@@ -142,6 +148,8 @@ class Generations:
                 self._starting.discard(answer)
                 if claimed[1].stop_requested:
                     generation.stop()
+                if self._handing_over:
+                    generation.hand_over()
                 await generation.run()
         except LogUnavailable as error:
             log.warning("answer not started, will be tried again", answer=answer, error=str(error))
