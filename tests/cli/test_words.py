@@ -11,7 +11,6 @@ from rich.console import Console
 from chatserver.cli import terminal
 from chatserver.cli.errors import CommandError, explained
 from chatserver.cli.last_chat import read_last_chat, write_last_chat
-from chatserver.cli.listening import is_loopback
 from chatserver.cli.text_view import split_blocks, text_view
 from chatserver.cli.wording import ending_line, source_lines, step_line
 from chatserver.client import Answer, Chunk, Citation, Source
@@ -111,16 +110,6 @@ def test_the_last_chat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         write_last_chat(f"place {n}", "c")
     assert read_last_chat("place 0") is None
     assert read_last_chat("place 59") == "c"
-
-
-@pytest.mark.parametrize(
-    ("host", "loopback"),
-    [(host, True) for host in ("127.0.0.1", "127.9.9.9", "::1", "localhost")]
-    + [(host, False) for host in ("0.0.0.0", "::", "10.0.0.1", "example.org", "")],
-)
-def test_loopback(host: str, loopback: bool) -> None:
-    """Only addresses of this machine itself are loopback."""
-    assert is_loopback(host) is loopback
 
 
 def test_a_watched_answer_is_rendered_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,7 +68,8 @@ class Plan:
     first_frame: str | None = None
     """Sent instead of the welcome."""
     status: HTTPStatus | None = None
-    """Refuses the handshake."""
+    """Answers the request so, with the text `no`: refuses the handshake."""
+    close_instead_of_welcome: int | None = None
     before: list[Chunk] = field(default_factory=list)
     """Events sent right after the welcome."""
 
@@ -127,7 +128,9 @@ class _Conversation:
         self.following: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
-        if self.plan.first_frame is not None:
+        if self.plan.close_instead_of_welcome is not None:
+            await self.socket.close(self.plan.close_instead_of_welcome)
+        elif self.plan.first_frame is not None:
             await self.socket.send(self.plan.first_frame)
         else:
             await self.say(type="welcome", connection="c", server="test", heartbeat_s=self.server.heartbeat_s)

@@ -192,6 +192,23 @@ async def test_a_stop_survives_a_cut(server: ChatV1Server, connect: Connect) -> 
     assert answer.answer.state == "stopped"
 
 
+async def test_an_acknowledgement_survives_a_cut(server: ChatV1Server) -> None:
+    """What was read to its end while the connection was away is acknowledged to the next one."""
+    server.plans = [Plan(cut_after=len(SCRIPT))]
+    back = asyncio.Event()
+
+    async def wait(seconds: float) -> None:
+        await back.wait()
+
+    async with Client(server.url, sleep=wait) as client:
+        answer = client.ask("q")
+        await anext(answer)
+        await settled(lambda: client._connection is None)
+        await taken(answer)
+        back.set()
+        await settled(lambda: server.logs["a1"].acknowledged)
+
+
 async def test_resume_after_a_restart_of_the_client(server: ChatV1Server, connect: Connect) -> None:
     """A new client gets the chat's unacknowledged answers from their start, the running one live."""
     server.logs = {"a1": Log("c", list(SCRIPT)), "a2": Log("c", list(SCRIPT[:5])), "a3": Log("d", list(SCRIPT))}
@@ -361,8 +378,10 @@ async def test_refused_handshakes(server: ChatV1Server, connect: Connect) -> Non
     server.plans = [Plan(status=HTTPStatus.BAD_GATEWAY)]
     with pytest.raises(Unreachable):
         await connect().__aenter__()
-    server.plans = [Plan(close_after=(0, 4401), first_frame='{"type":"pong"}')]
-    with pytest.raises(ProtocolError):
+    server.plans = [Plan(close_instead_of_welcome=4401), Plan(close_instead_of_welcome=1013)]
+    with pytest.raises(Refused):
+        await connect().__aenter__()
+    with pytest.raises(Unreachable):
         await connect().__aenter__()
     with pytest.raises(Unreachable):
         await Client("http://127.0.0.1:1").__aenter__()
