@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatserver.ingest.loaders import LOADERS, MAX_LINE, MAX_PROBLEMS, Item, Loaded, load
@@ -172,6 +172,7 @@ def test_a_file_of_nothing_but_errors_is_left_alone() -> None:
     assert found[-1] == ("too_many_errors", 0)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.sampled_from(sorted(LOADERS)), st.lists(st.binary(max_size=40), max_size=6))
 def test_no_bytes_are_a_crash(ending: str, lines: list[bytes]) -> None:
     """Whatever a file holds, it gives documents, records or problems, at least one."""
@@ -181,6 +182,7 @@ def test_no_bytes_are_a_crash(ending: str, lines: list[bytes]) -> None:
 _scalars = st.one_of(st.none(), st.booleans(), st.integers(-(2**53), 2**53), st.text(max_size=5))
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.dictionaries(st.sampled_from(["id", "text", "title", "collection", "fields", "x"]), _scalars)))
 def test_no_row_is_a_crash(rows: list[dict[str, object]]) -> None:
     """Fields of wrong types are problems of their lines."""

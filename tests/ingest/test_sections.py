@@ -1,6 +1,6 @@
 """Chunks of Markdown."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatserver.ingest.sections import passages_of
@@ -55,6 +55,7 @@ _lines = st.sampled_from(
 )
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(_lines, max_size=20).map("\n".join))
 def test_passages_cover_the_text(text: str) -> None:
     """In order, each where it says, of bounded size, with nothing but white space between them."""
