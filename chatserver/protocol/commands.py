@@ -3,11 +3,35 @@
 from typing import Annotated, Any, Literal, TypeAlias
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from chatserver.protocol.codes import ErrorCode
 
 Identifier = Annotated[str, Field(min_length=1, max_length=200)]
+
+MAX_DEPTH = 32
+"""Objects and lists within each other in `filter` and `options`: what is read deeper could not be written again."""
+
+
+def _check_depth(value: dict[str, Any]) -> dict[str, Any]:
+    depth, level = 0, [value]
+    while level := [part for each in level for part in _parts(each)]:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise ValueError(f"nested deeper than {MAX_DEPTH}")
+    return value
+
+
+def _parts(value: Any) -> list[Any]:
+    match value:
+        case dict():
+            return list(value.values())
+        case list():
+            return value
+    return []
+
+
+Shallow = Annotated[dict[str, Any], AfterValidator(_check_depth)]
 
 
 class _Command(BaseModel):
@@ -22,8 +46,8 @@ class Ask(_Command):
     chat: Identifier
     text: str
     namespace: Annotated[str, Field(max_length=200)] = ""
-    filter: dict[str, Any] | None = None
-    options: dict[str, Any] = Field(default_factory=dict)
+    filter: Shallow | None = None
+    options: Shallow = Field(default_factory=dict)
 
 
 class CursorField(_Command):
