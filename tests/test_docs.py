@@ -110,3 +110,11 @@ def test_links_between_documents_lead_somewhere(name: str) -> None:
     text = (ROOT / name).read_text("utf-8")
     targets = [target for target in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in target]
     assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+def test_the_map_of_the_code_is_complete() -> None:
+    """Every package of the code stands on the map of CONTRIBUTING.md."""
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    folders = [path.name for path in (ROOT / "chatserver").iterdir() if (path / "__init__.py").exists()]
+    assert len(folders) > 8
+    assert [name for name in [*folders, "retrieval", "graph", "prompts", "web"] if f"{name}/" not in text] == []
