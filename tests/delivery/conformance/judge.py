@@ -80,6 +80,7 @@ class Judge:
         self.retry_after_s = 0.0
         self._connection = -1
         self._socket: ClientConnection | None = None
+        self._left: list[ClientConnection | None] = []
 
     async def connect(self, url: str | None = None) -> Frame:
         """Opens the next connection and returns its `welcome`. Raises `OSError`, `websockets.InvalidHandshake`."""
@@ -157,6 +158,14 @@ class Judge:
         while not all(kept.ended for id, kept in self.answers.items() if not answers or id in answers):
             await self.read()
 
+    async def was_cut(self) -> bool:
+        """Reads until all that it keeps has ended, or the connection has: whether it was the connection."""
+        try:
+            await self.ended()
+        except Closed:
+            return True
+        return False
+
     async def entries(self, count: int) -> None:
         """Reads so many entries more."""
         for _ in range(count):
@@ -189,6 +198,12 @@ class Judge:
             self._note("closed", {"code": 1006})
             self._socket = None
 
+    def leave_open(self) -> None:
+        """Never looks at this connection again, and does not close it either: the link hangs."""
+        self._left.append(self._socket)
+        self._note("closed", {"code": 1006})
+        self._socket = None
+
     def lose_cursors(self) -> None:
         """As a page that was reloaded: it knows its chats and has nothing of their answers."""
         self.answers = {id: kept for id, kept in self.answers.items() if kept.ended}
@@ -199,6 +214,9 @@ class Judge:
             await self._socket.close()
             self._note("closed", {"code": 1000})
             self._socket = None
+        for left in self._left:
+            if left is not None:
+                left.transport.abort()
 
     async def come_back(self, *chats: str, within_s: float = WITHIN_S) -> None:
         """Reconnects until it is served, tells pending asks again and resumes these chats, as the protocol says."""

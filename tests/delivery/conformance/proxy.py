@@ -35,6 +35,8 @@ class Proxy:
         """Bytes from the server on one connection after which it is reset."""
         self.pause_s = 0.0
         """Waited before each piece of `_CHUNK` bytes from the server."""
+        self.receive_buffer: int | None = None
+        """Bytes that the server's side may have on the way; a small one makes the server wait for a slow client."""
         self._port = port
         self._flows = asyncio.Event()
         self._flows.set()
@@ -57,7 +59,7 @@ class Proxy:
             link.reset()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        upstream, upward = await asyncio.open_connection("127.0.0.1", self._port)
+        upstream, upward = await self._connect()
         link = _Link(writer, upward)
         self._links.add(link)
         try:
@@ -70,6 +72,14 @@ class Proxy:
             self._links.discard(link)
             for end in (writer, upward):
                 end.transport.abort()
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        connection = socket.socket()
+        connection.setblocking(False)
+        if self.receive_buffer is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
+        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", self._port))
+        return await asyncio.open_connection(sock=connection, limit=_CHUNK)
 
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, link: _Link, *, down: bool

@@ -4,7 +4,8 @@ A scenario holds the server to what it was promised on the way (`Broken`); the c
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from tests.delivery.conformance.checker import Expect, Report, check
@@ -38,6 +39,15 @@ class Play:
 
     def chat(self, suffix: object = "") -> str:
         return f"{self.name}-{id(self):x}-{suffix}"
+
+    async def asks(self, tokens: int, delay_ms: int, suffix: str = "") -> tuple[Judge, str, str]:
+        """A client that has asked: itself, its chat, its answer."""
+        client, chat = await self.connected(suffix), self.chat(suffix)
+        return client, chat, await client.ask(self.target.question(tokens, delay_ms), chat=chat)
+
+    async def verdict(self, *, target: Target | None = None, expect: Expect = lambda question: None) -> Report:
+        """What the checker says to the judges' journals; the logs are read from `target`, when the first is gone."""
+        return await verdict([client.journal for client in self.judges], target or self.target, expect=expect)
 
 
 Scenario = Callable[[Play], Awaitable[None]]
@@ -279,13 +289,20 @@ SCENARIOS: tuple[Scenario, ...] = (
 
 async def judged(scenario: Scenario, target: Target, *, expect: Expect = lambda question: None) -> Report:
     """Plays it, reads the logs back, checks. Raises `Broken`, `Closed`, `TimeoutError`."""
-    play = Play(target, scenario.__name__)
-    try:
+    async with playing(target, scenario.__name__) as play:
         await scenario(play)
+    return await play.verdict(expect=expect)
+
+
+@asynccontextmanager
+async def playing(target: Target, name: str) -> AsyncIterator[Play]:
+    """Its judges are closed at the end."""
+    play = Play(target, name)
+    try:
+        yield play
     finally:
         for client in play.judges:
             await client.close()
-    return await verdict([client.journal for client in play.judges], target, expect=expect)
 
 
 async def verdict(journals: list[Journal], target: Target, *, expect: Expect = lambda question: None) -> Report:

@@ -18,7 +18,9 @@ from pathlib import Path
 import psutil
 
 from chatserver.models.scripted import parse_script
+from tests.delivery.conformance.checker import Report
 from tests.delivery.conformance.judge import Target
+from tests.delivery.conformance.scenarios import Play
 
 ROOT = Path(__file__).resolve().parents[3]
 START_S = 60.0
@@ -207,6 +209,13 @@ def _is_alive(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+async def holds(play: Play, server: Server) -> Report:
+    """The judges' journals are faultless against the logs as this server has them, and the texts are the model's."""
+    report = await play.verdict(target=server.target(), expect=scripted_text)
+    assert report.ok, f"{report}\n{server.printed()[-3000:]}"
+    return report
 
 
 @contextmanager
