@@ -40,7 +40,8 @@ def server(tmp_path: Path, environment: dict[str, str]) -> Iterator[str]:
     with subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            ready = next(line for line in process.stdout if "is ready" in line)
+            ready = next((line for line in process.stdout if "is ready" in line), "")
+            assert ready, "the server ended before it was ready"
             yield re.findall(r"http://\S+", ready)[0]
         finally:
             process.send_signal(signal.SIGTERM)
