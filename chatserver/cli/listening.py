@@ -4,6 +4,7 @@ import errno
 import ipaddress
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from chatserver.cli.errors import CommandError
@@ -32,12 +33,21 @@ def listen(host: str, port: int, *, backlog: int, dead_peer_s: float) -> socket.
 
 
 def listen_elsewhere(options: Mapping[str, Any]) -> tuple[socket.socket, str]:
-    """A unix socket or an inherited descriptor, bound as uvicorn does it, and what to call it."""
-    from uvicorn import Config
-
-    config = Config("", uds=options.get("uds"), fd=options.get("fd"), log_level="critical", log_config=None)
-    name = f"unix:{config.uds}" if config.uds else f"fd {config.fd}"
-    return config.bind_socket(), name
+    """A unix socket (`uds`) or an inherited descriptor (`fd`), and what to call it. Raises `CommandError`."""
+    path = options.get("uds")
+    name = f"unix:{path}" if path else f"fd {options['fd']}"
+    listener = None
+    try:
+        listener = socket.socket(socket.AF_UNIX) if path else socket.socket(fileno=options["fd"])
+        if path:
+            listener.bind(path)
+            Path(path).chmod(0o666)  # as uvicorn does it: a proxy of another user connects
+    except OSError as error:
+        if listener is not None:
+            listener.close()
+        raise CommandError(f"cannot listen on {name}: {error.strerror}", code="cannot_listen") from None
+    listener.set_inheritable(True)
+    return listener, name
 
 
 def refuse_open_host(host: str) -> None:

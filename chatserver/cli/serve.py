@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from chatserver import __version__
 from chatserver.cli.configuration import read_settings
 from chatserver.cli.errors import CommandError
 from chatserver.cli.listening import address_url, listen, listen_elsewhere, refuse_open_host
+from chatserver.edge.logs import configure_logs
 from chatserver.server_config import load_server_config
 from chatserver.settings import Settings
 from chatserver.supervisor.process import ServerProcess
@@ -42,10 +43,11 @@ def serve(
     given = {"host": host, "port": port, "workers": workers, "reload": reload or None}
     options = load_server_config(config, overrides={key: value for key, value in given.items() if value is not None})
     listener, url = _listener(options)
-    with contextlib.closing(listener):
+    with contextlib.closing(listener), _unlinked(options.get("uds")):
         if sample:
             _ingest_sample(settings)
         watched = [Path(directory) for directory in options.pop("reload_dirs", [])]
+        configure_logs()
         return asyncio.run(_supervise(settings, options, listener, url, watched))
 
 
@@ -61,6 +63,16 @@ def _listener(options: Mapping[str, Any]) -> tuple[socket.socket, str]:
         dead_peer_s=(options["ws_ping_interval"] or 0) + (options["ws_ping_timeout"] or 0),
     )
     return listener, address_url(listener, tls=bool(options.get("ssl_certfile")))
+
+
+@contextlib.contextmanager
+def _unlinked(unix_socket: str | None) -> Iterator[None]:
+    """Leaves no file behind that the next start would stumble over."""
+    try:
+        yield
+    finally:
+        if unix_socket:
+            Path(unix_socket).unlink(missing_ok=True)
 
 
 async def _supervise(

@@ -38,6 +38,8 @@ def test_a_unix_socket(tmp_path: Path) -> None:
     with listener:
         assert name == f"unix:{tmp_path / 's'}"
         assert listener.family == socket.AF_UNIX
+        with pytest.raises(CommandError, match="in use"):
+            listen_elsewhere({"uds": str(tmp_path / "s")})
 
 
 @pytest.mark.parametrize(
