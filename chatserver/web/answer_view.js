@@ -131,7 +131,8 @@ export class AnswerView {
     const { state, content } = transcript;
     const copy = textOf(content) ? [this.#copyButton()] : [];
     const again = this.#button(state === "failed" ? "Try again" : "Ask again", "again", "retry");
-    if (state === "failed") return [trouble(content.error?.text || "The answer could not be finished."), again, ...copy];
+    if (state === "failed")
+      return [trouble(content.error?.text || "The answer could not be finished."), again, ...copy];
     if (state === "stopped") return [h("p", { class: "state" }, "Stopped. What was written is kept."), again, ...copy];
     const cut = content.finishReason === "length";
     return [...(cut ? [trouble("The answer was cut at the length limit.")] : []), ...copy];
@@ -153,4 +154,5 @@ export class AnswerView {
 }
 
 const trouble = (text) => h("p", { class: "trouble", role: "alert" }, icon("warning"), h("span", {}, text));
-const noticeOf = ({ message, code }) => h("p", { class: "notice", "data-code": code }, icon("info"), h("span", {}, message));
+const noticeOf = ({ message, code }) =>
+  h("p", { class: "notice", "data-code": code }, icon("info"), h("span", {}, message));

@@ -43,7 +43,8 @@ export class Conversation {
       if (!this.#views.has(message)) this.#views.set(message, new AnswerView(message, this.#parts.actions));
     }
     const elements = messages.map((message) => this.#views.get(message).element);
-    if (elements.some((element, index) => this.#list.children[index] !== element)) this.#list.replaceChildren(...elements);
+    if (elements.some((element, index) => this.#list.children[index] !== element))
+      this.#list.replaceChildren(...elements);
     messages.forEach((message) => this.changed(message));
   }
 
@@ -81,5 +82,7 @@ export class Conversation {
 function finished({ transcript, refusal }) {
   if (refusal) return `The question was not taken: ${refusal.message}`;
   const heading = { completed: "Answer:", stopped: "Answer stopped:", failed: "The answer failed:" }[transcript.state];
-  return `${heading} ${textOf(transcript.content).replace(/[*_`#|]/g, "").trim()}`;
+  return `${heading} ${textOf(transcript.content)
+    .replace(/[*_`#|]/g, "")
+    .trim()}`;
 }

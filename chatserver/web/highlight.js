@@ -23,7 +23,12 @@ export function markQuote(root, quote) {
 export function findQuote(texts, quote) {
   const wanted = quote.replace(/\s/g, "");
   const places = texts.flatMap((text, index) => lettersOf(text).map((at) => ({ index, at })));
-  const from = wanted ? places.map(({ index, at }) => texts[index][at]).join("").indexOf(wanted) : -1;
+  const from = wanted
+    ? places
+        .map(({ index, at }) => texts[index][at])
+        .join("")
+        .indexOf(wanted)
+    : -1;
   if (from < 0) return [];
   const pieces = [];
   for (const { index, at } of places.slice(from, from + wanted.length)) {

@@ -78,11 +78,15 @@ function readFence(lines, index) {
   if (!open) return null;
   const [, fence, info] = open;
   const margin = indent(lines[index]);
-  const closes = ({ text }) => text.trim().length >= fence.length && text.trim() === fence[0].repeat(text.trim().length);
+  const closes = ({ text }) =>
+    text.trim().length >= fence.length && text.trim() === fence[0].repeat(text.trim().length);
   let last = index + 1;
   while (last < lines.length && !closes(lines[last])) last += 1;
   const body = lines.slice(index + 1, last).map((line) => line.text.slice(Math.min(margin, indent(line))));
-  return [{ type: "code", language: info.trim().split(" ")[0], text: body.join("\n") }, Math.min(last + 1, lines.length)];
+  return [
+    { type: "code", language: info.trim().split(" ")[0], text: body.join("\n") },
+    Math.min(last + 1, lines.length),
+  ];
 }
 
 function readHeading(lines, index) {

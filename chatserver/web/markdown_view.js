@@ -61,7 +61,8 @@ const isOneWord = (spans) => spans.length === 1 && /^\S{1,24}$/.test(spans[0].te
 const BLOCKS = {
   paragraph: ({ inline }, { spans }) => h("p", {}, ...spans(inline)),
   // The page's own headings are h1 and h2: the text's highest ones come next, whatever their level in the source.
-  heading: ({ level, inline }, { spans, top }) => h(`h${Math.min(6, 3 + Math.max(0, level - top))}`, {}, ...spans(inline)),
+  heading: ({ level, inline }, { spans, top }) =>
+    h(`h${Math.min(6, 3 + Math.max(0, level - top))}`, {}, ...spans(inline)),
   rule: () => h("hr"),
   code: ({ text, language }) => h("pre", { tabindex: 0 }, h("code", { "data-language": language || null }, text)),
   quote: ({ blocks }, build) => h("blockquote", {}, ...build.blocks(blocks)),

@@ -24,7 +24,12 @@ export class Panel {
     this.element = element;
     this.#load = load;
     this.#onToggle = onToggle;
-    const close = h("button", { type: "button", class: "plain", "aria-label": "Close source", onclick: () => this.close() });
+    const close = h("button", {
+      type: "button",
+      class: "plain",
+      "aria-label": "Close source",
+      onclick: () => this.close(),
+    });
     close.append(icon("close"));
     element.append(h("header", {}, this.#title, close), this.#body);
   }
@@ -72,7 +77,8 @@ export class Panel {
     try {
       return passageNodes(await this.#load(sourceId), citation?.quote ?? "");
     } catch (error) {
-      const told = error.status === 404 ? "This source is no longer in the knowledge base." : "The source could not be opened.";
+      const told =
+        error.status === 404 ? "This source is no longer in the knowledge base." : "The source could not be opened.";
       const quote = citation ? [h("p", {}, "The answer quoted:"), h("blockquote", {}, citation.quote)] : [];
       return [h("p", { class: "trouble", role: "alert" }, icon("warning"), h("span", {}, told)), ...quote];
     }

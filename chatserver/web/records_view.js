@@ -7,7 +7,12 @@ const MAX_COLUMNS = 8;
 /** @param {{collection: string, id: string, fields: Record<string, unknown>}[]} records */
 export function recordTables(records) {
   const names = [...new Set(records.map(({ collection }) => collection))];
-  return names.map((name) => recordTable(name, records.filter(({ collection }) => collection === name)));
+  return names.map((name) =>
+    recordTable(
+      name,
+      records.filter(({ collection }) => collection === name),
+    ),
+  );
 }
 
 function recordTable(collection, records) {

@@ -279,7 +279,10 @@ export class Session {
   }
 
   #remove(message) {
-    this.#chats.set(message.chat, this.messages(message.chat).filter((one) => one !== message));
+    this.#chats.set(
+      message.chat,
+      this.messages(message.chat).filter((one) => one !== message),
+    );
     this.#onChange(message.chat, null);
   }
 }

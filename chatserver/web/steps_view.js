@@ -86,7 +86,7 @@ function recordSummary(records) {
 }
 
 function legChip({ leg, state, ms, hits }) {
-  const told = state === "ok" ? `${Math.round(ms)} ms` : LEG_STATES[state] ?? state;
+  const told = state === "ok" ? `${Math.round(ms)} ms` : (LEG_STATES[state] ?? state);
   const title = `${leg}: ${LEG_STATES[state] ?? state}, ${plural(hits, "hit")} in ${Math.round(ms)} ms`;
   return h("span", { class: `leg leg-${state}`, title }, icon(state === "ok" ? "check" : "warning"), `${leg} ${told}`);
 }

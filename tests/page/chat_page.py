@@ -1,11 +1,21 @@
 """The page as its reader sees and uses it."""
 
-from playwright.sync_api import Locator, Page, expect
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, WebSocket, expect
+
+_POLL_MS = 50
+_PATIENCE_MS = 10_000
 
 
 class ChatPage:
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
+        self._commands: list[dict[str, Any]] = []
+        page.on("websocket", self._listen)
         self.open(url)
 
     def open(self, url: str) -> None:
@@ -32,6 +42,17 @@ class ChatPage:
     def chats(self) -> Locator:
         return self.page.get_by_role("navigation", name="Chats").get_by_role("listitem")
 
+    def sent(self, kind: str) -> list[dict[str, Any]]:
+        """The commands of this type that the page has sent, also before a reload."""
+        return [command for command in self._commands if command["type"] == kind]
+
+    def eventually(self, holds: Callable[[], bool]) -> None:
+        for _ in range(_PATIENCE_MS // _POLL_MS):
+            if holds():
+                return
+            self.page.wait_for_timeout(_POLL_MS)
+        pytest.fail("it never came to hold")
+
     def ask(self, question: str) -> None:
         self.question.fill(question)
         self.question.press("Enter")
@@ -49,3 +70,6 @@ class ChatPage:
         expect(self.turns).to_have_count(1)
         expect(self.turns.locator(".question")).to_have_text(f"Question{question}")
         expect(self.text).to_have_text(text.strip())
+
+    def _listen(self, socket: WebSocket) -> None:
+        socket.on("framesent", lambda frame: self._commands.append(json.loads(frame)))

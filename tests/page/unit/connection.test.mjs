@@ -70,7 +70,10 @@ test("A connection offers chat.v1 and is open with the welcome, not before.", (c
 test("Waits are a random part of a bound that doubles to 15 seconds.", () => {
   const bounds = [0, 1, 2, 3, 10, 1000].map((attempt) => backoff(attempt, () => 1));
   assert.deepEqual(bounds, [400, 800, 1600, 3200, 15_000, 15_000]);
-  assert.equal(backoff(3, () => 0), 0);
+  assert.equal(
+    backoff(3, () => 0),
+    0,
+  );
 });
 
 test("A lost connection comes back, waiting longer each time until it is welcomed.", (context) => {

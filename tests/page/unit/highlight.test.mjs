@@ -7,7 +7,10 @@ const quoted = (texts, quote) => findQuote(texts, quote).map(({ index, start, en
 
 test("A quote is found over line breaks, spaces and the borders of texts.", () => {
   assert.deepEqual(quoted(["The level\n  is 60 %."], "level is 60"), ["level\n  is 60"]);
-  assert.deepEqual(quoted(["The ", "level", " is 60 %."], "The level is"), ["The", "level", " is"].map((text) => text.trim()));
+  assert.deepEqual(
+    quoted(["The ", "level", " is 60 %."], "The level is"),
+    ["The", "level", " is"].map((text) => text.trim()),
+  );
   assert.deepEqual(quoted(["Code", "Alarm", "A-11"], "Code Alarm"), ["Code", "Alarm"]);
 });
 

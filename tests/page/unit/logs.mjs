@@ -14,7 +14,10 @@ export const CHUNKS = [
   { type: "start", messageId: ANSWER },
   { type: "start-step" },
   { type: "data-decision", data: { kind: "retrieve", reason: "a question", language: "en" } },
-  { type: "data-retrieval", data: { legs: [{ leg: "vector", state: "ok", ms: 1, hits: 1 }], passages: [{ id: "a.md", n: 1 }] } },
+  {
+    type: "data-retrieval",
+    data: { legs: [{ leg: "vector", state: "ok", ms: 1, hits: 1 }], passages: [{ id: "a.md", n: 1 }] },
+  },
   { type: "source-document", sourceId: "a.md", title: "A", mediaType: "text/plain" },
   { type: "source-document", sourceId: "record:Event/E1", title: "Event E1", mediaType: "application/json" },
   { type: "data-records", data: [{ collection: "Event", id: "E1", fields: { value: 1 } }] },

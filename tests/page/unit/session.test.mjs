@@ -18,7 +18,19 @@ class Area {
 
 const LOG = answerLog();
 const TEXT = "Check the level [1]. Then start [2].";
-const ROW = { answer: ANSWER, chat: "c", question: "q", state: "running", epoch: EPOCH, head: 3, text: "Ch", citations: [], sources: [], notices: [], error: null };
+const ROW = {
+  answer: ANSWER,
+  chat: "c",
+  question: "q",
+  state: "running",
+  epoch: EPOCH,
+  head: 3,
+  text: "Ch",
+  citations: [],
+  sources: [],
+  notices: [],
+  error: null,
+};
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 function page({ local = new Area(), tab = new Area(), documents = {} } = {}) {
@@ -58,7 +70,10 @@ test("A question is sent again under the same id on every connection until it is
   wire.up = true;
   hear(WELCOME, WELCOME, accepted());
   sent.splice(2);
-  assert.deepEqual(sent, [0, 1].map(() => ({ type: "ask", id: "id1", chat: "c", text: "q" })));
+  assert.deepEqual(
+    sent,
+    [0, 1].map(() => ({ type: "ask", id: "id1", chat: "c", text: "q" })),
+  );
   hear(WELCOME);
   await settled();
   assert.ok(sent.slice(2).every(({ type }) => type === "resume"));
@@ -91,7 +106,11 @@ test("After a drop a running answer is resumed from its cursor and told on in pl
   hear(accepted(), ...LOG.slice(0, 11), WELCOME);
   await settled();
   assert.deepEqual(sent.at(-1), { type: "resume", chat: "c", cursors: [{ answer: ANSWER, epoch: EPOCH, seq: 10 }] });
-  hear(resumed({ answer: ANSWER, epoch: EPOCH, head: 12, state: "running", verdict: "resumed" }), ...LOG.slice(11), END);
+  hear(
+    resumed({ answer: ANSWER, epoch: EPOCH, head: 12, state: "running", verdict: "resumed" }),
+    ...LOG.slice(11),
+    END,
+  );
   assert.deepEqual(shown(session), [TEXT]);
 });
 
@@ -112,7 +131,10 @@ test("A gap is resumed once, from before it, and not spliced.", async () => {
   hear(accepted(), ...LOG.slice(0, 4), ...LOG.slice(6, 9));
   await settled();
   const resumes = sent.filter(({ type }) => type === "resume");
-  assert.deepEqual(resumes.map(({ cursors }) => cursors[0].seq), [3]);
+  assert.deepEqual(
+    resumes.map(({ cursors }) => cursors[0].seq),
+    [3],
+  );
   hear(resumed({ answer: ANSWER, epoch: EPOCH, head: 9, state: "running", verdict: "resumed" }), ...LOG.slice(4), END);
   assert.deepEqual(shown(session), [TEXT]);
 });
@@ -136,7 +158,11 @@ test("Finished answers come from their documents and are not told again.", async
   const sealed = { ...ROW, state: "completed", head: LOG.length, text: TEXT };
   const { session, hear } = page({ documents: { [ANSWER]: sealed } });
   await session.openChat("c");
-  hear(resumed({ answer: ANSWER, epoch: EPOCH, head: LOG.length, state: "completed", verdict: "snapshot" }), ...LOG, END);
+  hear(
+    resumed({ answer: ANSWER, epoch: EPOCH, head: LOG.length, state: "completed", verdict: "snapshot" }),
+    ...LOG,
+    END,
+  );
   assert.deepEqual(shown(session), [TEXT]);
 });
 
@@ -163,7 +189,10 @@ test("A question asked in another tab appears with the resume that names its ans
   documents[ANSWER] = ROW;
   hear(resumed({ answer: ANSWER, epoch: EPOCH, head: 3, state: "running", verdict: "snapshot" }));
   await settled();
-  assert.deepEqual(session.messages("c").map(({ question }) => question), ["q"]);
+  assert.deepEqual(
+    session.messages("c").map(({ question }) => question),
+    ["q"],
+  );
 });
 
 test("The wish to stop is sent when the answer has an id, and again after a drop, until it is over.", () => {
@@ -189,7 +218,10 @@ test("A refused question says why, is not sent again, and can be asked anew.", (
   assert.equal(session.running("c"), null);
   assert.equal(page({ local }).session.messages("c").length, 0);
   session.again(message);
-  assert.deepEqual(session.messages("c").map(({ ask }) => ask), ["id2"]);
+  assert.deepEqual(
+    session.messages("c").map(({ ask }) => ask),
+    ["id2"],
+  );
 });
 
 test("A question that the server is too busy for is sent again after the time that it named.", (context) => {

@@ -66,7 +66,10 @@ test("A reset step takes back what the step has shown, and what it then tells st
   const before = fold(LOG.slice(0, said - 1)).content;
   const reset = fold(answerLog([...told, { type: "reset-step" }]));
   assert.deepEqual(reset.content, before);
-  const retold = [{ type: "text-start", id: "t" }, { type: "text-delta", id: "t", delta: "Other." }];
+  const retold = [
+    { type: "text-start", id: "t" },
+    { type: "text-delta", id: "t", delta: "Other." },
+  ];
   for (const opening of [[], [{ type: "start-step" }]]) {
     const again = fold(answerLog([...told, { type: "reset-step" }, ...opening, ...retold]));
     assert.equal(textOf(again.content), "Other.");
@@ -100,7 +103,12 @@ test("A sealed answer's document shows what its entries show; an unfinished one 
     sources: content.sources,
     citations: content.parts[0].citations,
     notices: content.notices,
-    data: { decision: content.decision, retrieval: content.retrieval, records: content.records, timing: content.timing },
+    data: {
+      decision: content.decision,
+      retrieval: content.retrieval,
+      records: content.records,
+      timing: content.timing,
+    },
     error: null,
   };
   const shown = fromDocument(document);
