@@ -30,7 +30,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "ws_per_message_deflate": False,
     "ws_ping_interval": 20.0,
     "ws_ping_timeout": 20.0,
-    "timeout_graceful_shutdown": 2,
+    "timeout_graceful_shutdown": 1,
     "timeout_keep_alive": 5,
     "log_level": "warning",
     "access_log": False,

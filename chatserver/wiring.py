@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -41,6 +42,10 @@ from retrieval.ports import DocumentStore, Embedder, Filter
 from retrieval.types import Found, Query
 
 
+_FLUSH_S = 0.5
+"""For sending what the log has, when a drain has used its budget up."""
+
+
 @dataclass(frozen=True, slots=True)
 class Knowledge:
     """What is known: stores and the ways to ask them."""
@@ -65,11 +70,16 @@ class System:
     draining: bool = False
 
     async def drain(self) -> None:
-        """Takes no new question, ends or hands over what runs within the budget, delivers, closes with 1012."""
+        """Takes no new question, ends or hands over what runs within the budget, delivers, closes with 1012. A peer
+        that does not read has what is left of the budget, so that it can't keep the process."""
         self.draining = True
+        ends = time.monotonic() + self.settings.generation.drain_s
         self.connections.drain()
         await self.generations.drain(self.settings.generation.drain_s)
-        await self.connections.close_all(CloseCode.RESTART, "restart")
+        left_s = max(_FLUSH_S, ends - time.monotonic())
+        await self.connections.close_all(
+            CloseCode.RESTART, "restart", within_s=min(left_s, self.settings.delivery.stall_s)
+        )
 
 
 @asynccontextmanager

@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 COMMANDS = 64
 """Commands of one connection that may wait for the log."""
-_CLOSE_S = 1.0
+_CLOSE_S = 0.5
 
 
 class Performer(Protocol):

@@ -105,12 +105,12 @@ class ConnectionManager:
         for connection in self._connections.values():
             connection.drain(self._retry_ms())
 
-    async def close_all(self, code: CloseCode, reason: str) -> None:
+    async def close_all(self, code: CloseCode, reason: str, *, within_s: float | None = None) -> None:
         """Closes every connection once it has been sent what the log has for it, and waits for all ends; a peer that
-        does not read is waited for no longer than `stall_s`."""
+        does not read is waited for no longer than `within_s`, by default `stall_s`."""
         for connection in list(self._connections.values()):
             connection.finish(code, reason)
-        deadline = self._clock() + self._policy.stall_s
+        deadline = self._clock() + (self._policy.stall_s if within_s is None else within_s)
         while self._connections:
             self._gone.clear()
             try:
