@@ -108,6 +108,10 @@ class Judge:
         with suppress(websockets.ConnectionClosed):  # the next read tells
             await self._socket.send(json.dumps(frame))
 
+    async def send_if_connected(self, kind: str, **fields: Any) -> None:
+        with suppress(Closed):
+            await self.send(kind, **fields)
+
     async def read(self, *, within_s: float = WITHIN_S) -> Frame:
         """The next event. Raises `Closed`, `TimeoutError`."""
         if self._socket is None:

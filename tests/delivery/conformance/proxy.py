@@ -42,6 +42,7 @@ class Proxy:
         self._flows.set()
         self._half_open: set[_Link] = set()
         self._links: set[_Link] = set()
+        self._tasks: list[asyncio.Task[object]] = []
 
     def stall(self) -> None:
         """Nothing is read from either side any more; what they send piles up with them."""
@@ -59,6 +60,9 @@ class Proxy:
             link.reset()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.append(task)
         upstream, upward = await self._connect()
         link = _Link(writer, upward)
         self._links.add(link)
@@ -72,6 +76,12 @@ class Proxy:
             self._links.discard(link)
             for end in (writer, upward):
                 end.transport.abort()
+
+    async def aclose(self) -> None:
+        """Resets every link and waits for their ends."""
+        self.flow()
+        self.reset()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         connection = socket.socket()
@@ -114,6 +124,5 @@ async def proxy(port: int) -> AsyncIterator[Proxy]:
         yield network
     finally:
         listener.close()
-        network.flow()
-        network.reset()
+        await network.aclose()
         await listener.wait_closed()

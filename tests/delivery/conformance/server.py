@@ -28,7 +28,7 @@ START_S = 60.0
 
 _BIN = Path(sys.executable).parent
 _UVICORN = (sys.executable, "-m", "uvicorn")
-_OPTIONS = ("--timeout-graceful-shutdown", "2", "--no-access-log", "--log-level", "warning")
+_OPTIONS = ("--timeout-graceful-shutdown", "1", "--no-access-log", "--log-level", "warning")
 
 APP = "chatserver.app:app"
 HOOKED = "tests.delivery.conformance.hooked:app"
