@@ -71,7 +71,7 @@ class ScriptedPipeline:
         held = question.text.startswith("held ")
         count, _, size = question.text.removeprefix("held ").partition(" x ")
         try:
-            for chunk in script(question.answer, (f"w{n} ".ljust(int(size or 0), ".") for n in range(int(count)))):
+            for chunk in script(question.answer, (f"w{n} ".ljust(_number(size), ".") for n in range(_number(count)))):
                 if held:
                     await self._held.acquire()
                 self.told += 1
@@ -79,6 +79,10 @@ class ScriptedPipeline:
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() else 0
 
 
 @dataclass
