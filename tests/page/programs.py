@@ -2,13 +2,18 @@
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
 
+def lacking(what: str) -> NoReturn:
+    """Skips the test; in CI, which has everything, that is a failure."""
+    if os.environ.get("CI"):
+        pytest.fail(f"CI must have {what}")
+    pytest.skip(f"needs {what}")
+
+
 def require(program: str) -> str:
-    """Its path. Without it the test is skipped, but in CI, which has it, that is a failure."""
-    path = shutil.which(program)
-    if path is None and os.environ.get("CI"):
-        pytest.fail(f"CI must have {program}")
-    return path or pytest.skip(f"needs {program}")
+    """The path of a program that the test needs."""
+    return shutil.which(program) or lacking(program)

@@ -3,9 +3,7 @@
 import subprocess
 from pathlib import Path
 
-import pytest
-
-from tests.page.programs import require
+from tests.page.programs import lacking, require
 
 UNIT = Path(__file__).parent / "unit"
 OLDEST = (20, 19)
@@ -18,7 +16,7 @@ def test_the_modules_hold_in_node() -> None:
     version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
     major, minor, *_ = (int(part) for part in version.lstrip("v").split("."))
     if (major, minor) < OLDEST:
-        pytest.skip(f"needs node {'.'.join(map(str, OLDEST))}, this is {version.strip()}")
+        lacking(f"node {'.'.join(map(str, OLDEST))} or newer, not {version.strip()}")
     files = sorted(UNIT.glob("*.test.mjs"))
     ran = subprocess.run([node, "--test", *files], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout
