@@ -41,7 +41,6 @@ from retrieval.legs import keyword_leg, vector_leg
 from retrieval.ports import DocumentStore, Embedder, Filter
 from retrieval.types import Found, Query
 
-
 _FLUSH_S = 0.5
 """For sending what the log has, when a drain has used its budget up."""
 
