@@ -1,5 +1,6 @@
 """`chatserver chat`: a conversation in the terminal that goes on where it was left."""
 
+import contextlib
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,6 +13,9 @@ from chatserver.cli.reach import reached
 from chatserver.cli.telling import show_ending, tell
 from chatserver.client import Answer, Client, Rejected
 from chatserver.settings import load_settings
+
+with contextlib.suppress(ImportError):  # line editing and history at the prompt, where Python has them
+    import readline  # noqa: F401
 
 PROMPT = "› "
 
