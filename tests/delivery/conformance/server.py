@@ -92,6 +92,8 @@ class Server:
     directory: Path = ROOT
     """Where it is started, and where its code is."""
     port: int = field(default_factory=free_port)
+    forgives: str = ""
+    """A traceback that the test brings about."""
     may_fail: bool = False
     """The test makes it fail: what it prints and its exit code are the test's to judge."""
 
@@ -201,6 +203,8 @@ class Server:
 
     def noise(self) -> list[str]:
         """Lines that a server must never print."""
+        if self.forgives and self.forgives in self.printed():
+            return []
         return [line for line in self.printed().splitlines() if any(noise in line for noise in _NOISE)]
 
 
