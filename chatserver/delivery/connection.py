@@ -69,9 +69,12 @@ class Connection:
         self._is_sending = False
         self._progress = (0, 0.0)
 
-    async def run(self, welcome: events.Welcome) -> None:
-        """Serves the connection until either side ends it."""
+    def greet(self, welcome: events.Welcome) -> None:
+        """The first event."""
         self._apply([Send(welcome)])
+
+    async def run(self) -> None:
+        """Serves the connection until either side ends it."""
         try:
             async with asyncio.TaskGroup() as group:
                 reader = group.create_task(self._read(group))

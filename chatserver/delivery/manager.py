@@ -92,9 +92,10 @@ class ConnectionManager:
         )
         self._connections[connection.id] = connection
         try:
+            connection.greet(self._welcome(connection))
             if self._draining:
                 connection.drain(self._retry_ms())
-            await connection.run(self._welcome(connection))
+            await connection.run()
         finally:
             del self._connections[connection.id]
             self._gone.set()

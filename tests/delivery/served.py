@@ -247,7 +247,7 @@ async def tab(system: System, *, user: str | None = "ada", **options: Any) -> As
         compression=None,
         max_size=None,
         ping_interval=None,
-        close_timeout=1,
+        close_timeout=0.1,
         **options,
     )
     opened = Tab(socket)
