@@ -103,7 +103,7 @@ async def open_system(settings: Settings, *, model: Model | None = None) -> Asyn
         delivery = settings.delivery
         policy = DeliveryPolicy(
             Limits(delivery.max_message_bytes, delivery.max_question_chars),
-            server=owner,
+            server=owner.rpartition("-")[2],  # tells processes apart, and nothing of the machine
             heartbeat_s=delivery.heartbeat_s,
             stall_s=delivery.stall_s,
         )

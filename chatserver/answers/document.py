@@ -8,7 +8,7 @@ import orjson
 
 from chatserver.answers.log import AnswerLog
 from chatserver.answers.meta import AnswerMeta
-from chatserver.protocol.chunks import Chunk
+from chatserver.protocol.chunks import Chunk, Citation
 
 _PAGE = 1000
 
@@ -56,7 +56,7 @@ def fold(chunks: Iterable[Chunk]) -> AnswerDocument:
             case "text-delta":
                 shown.texts.append(chunk["delta"])
             case "text-end":
-                shown.citations += chunk.get("citations", [])
+                shown.citations += [_flat(citation) for citation in chunk.get("citations", [])]
             case "source-document":
                 source = {"n": len(shown.sources) + 1, "sourceId": chunk["sourceId"], "title": chunk["title"]}
                 shown.sources.append(source)
@@ -74,6 +74,15 @@ def fold(chunks: Iterable[Chunk]) -> AnswerDocument:
         tuple(shown.notices),
         shown.error,
     )
+
+
+def _flat(citation: Citation) -> dict[str, Any]:
+    return {
+        "sourceId": citation["source"]["id"],
+        "start": citation["startIndex"],
+        "end": citation["endIndex"],
+        "quote": citation["citedText"],
+    }
 
 
 async def read_chunks(answers: AnswerLog, meta: AnswerMeta) -> list[Chunk]:

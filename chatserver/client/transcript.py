@@ -120,7 +120,8 @@ class Transcript:
         # Offsets are told within the part; ours are within the whole text.
         base = self._parts.get(chunk["id"], 0)
         return tuple(
-            Citation(c["sourceId"], base + c["start"], base + c["end"], c["quote"]) for c in chunk.get("citations", ())
+            Citation(c["source"]["id"], base + c["startIndex"], base + c["endIndex"], c["citedText"])
+            for c in chunk.get("citations", ())
         )
 
 

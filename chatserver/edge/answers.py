@@ -20,7 +20,7 @@ def user_of(request: Request) -> str:
     identify: Identify = request.app.state.identify
     user = identify(request.scope)
     if user is None:
-        raise Problem(401, "unauthenticated", "Authenticate first.")
+        raise Problem(401, ErrorCode.UNAUTHENTICATED, "Authenticate first.")
     return user
 
 
@@ -46,9 +46,10 @@ async def document(answers: AnswerLog, meta: AnswerMeta) -> dict[str, Any]:
 
 
 async def get_answer(request: Request) -> Response:
+    user = user_of(request)
     answers: AnswerLog = request.app.state.system.answers
     meta = await answers.meta(request.path_params["answer"])
-    if meta is None or meta.question.user != user_of(request):
+    if meta is None or meta.question.user != user:
         raise Problem(404, ErrorCode.UNKNOWN_ANSWER, "You have no such answer.")
     timeline = {"received": meta.question.asked_at, **await answers.timeline(meta.answer)}
     return JSONResponse({**await document(answers, meta), "timeline": timeline})
@@ -77,5 +78,5 @@ async def get_chats(request: Request) -> Response:
 ROUTES = [
     Route("/v1/answers/{answer}", get_answer),
     Route("/v1/chats", get_chats),
-    Route("/v1/chats/{chat}/answers", get_chat),
+    Route("/v1/chats/{chat:path}/answers", get_chat),
 ]

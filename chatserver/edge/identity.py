@@ -19,4 +19,8 @@ def is_same_origin(scope: Mapping[str, Any]) -> bool:
     origin = headers.get(b"origin")
     if origin is None:
         return True
-    return bool(urlsplit(origin.decode("latin-1")).netloc == headers.get(b"host", b"").decode("latin-1"))
+    try:
+        netloc = urlsplit(origin.decode("latin-1")).netloc
+    except ValueError:  # not even an address
+        return False
+    return bool(netloc) and netloc == headers.get(b"host", b"").decode("latin-1")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from chatserver.models.sentences import split
-from chatserver.protocol.chunks import Citation
+from chatserver.protocol.chunks import Citation, citation
 from retrieval.text import stems
 
 LONGEST_CLAIM = 1000
@@ -29,6 +29,8 @@ class Source:
 
     id: str
     text: str
+    title: str = ""
+    media_type: str = "text/plain"
 
 
 class Marks:
@@ -71,10 +73,14 @@ def citations(text: str, sources: Sequence[Source]) -> list[Citation]:
     sentence before the mark; the quote is the sentence of the source that shares most words with it."""
     quotes = [_Quotes(source.text) for source in sources]
     return [
-        Citation(sourceId=sources[n - 1].id, start=start, end=end, quote=quotes[n - 1].nearest(text[start:end]))
+        _citation(sources[n - 1], start, end, quotes[n - 1].nearest(text[start:end]))
         for n, start, end in claims(text)
         if 1 <= n <= len(sources)
     ]
+
+
+def _citation(source: Source, start: int, end: int, quote: str) -> Citation:
+    return citation(source.id, source.title, start, end, quote, source.media_type)
 
 
 def claims(text: str) -> Iterator[tuple[int, int, int]]:

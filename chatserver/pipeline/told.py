@@ -22,6 +22,8 @@ from chatserver.protocol.chunks import Chunk
 from graph.types import Fact, Record
 from retrieval.types import LegReport, LegState, Passage, RankedPassage
 
+RECORD_TYPE = "application/json"
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -66,8 +68,7 @@ def retrieval_chunks(retrieved: Retrieved) -> list[Chunk]:
     ]
     told += [chunks.source_document(ranked.passage.id, ranked.passage.title) for ranked in context.passages]
     told += [
-        chunks.source_document(record_id(record), f"{record.collection} {record.id}", "application/json")
-        for record in context.records
+        chunks.source_document(record_id(record), _record_title(record), RECORD_TYPE) for record in context.records
     ]
     if context.records:
         told.append(chunks.data("records", [_record(record) for record in context.records]))
@@ -80,8 +81,10 @@ def record_id(record: Record) -> str:
 
 def sources(context: Context) -> list[Source]:
     """What `[1]`, `[2]`, … point to."""
-    passages = [Source(ranked.passage.id, ranked.passage.text) for ranked in context.passages]
-    return passages + [Source(record_id(record), record_text(record)) for record in context.records]
+    passages = [Source(found.passage.id, found.passage.text, found.passage.title) for found in context.passages]
+    return passages + [
+        Source(record_id(record), record_text(record), _record_title(record), RECORD_TYPE) for record in context.records
+    ]
 
 
 def outcome(step: Iterable[Chunk]) -> str:
@@ -111,6 +114,10 @@ def reloaded(context: Context, passages: Sequence[Passage]) -> Context:
         RankedPassage(found.get(told.passage.id, told.passage), told.score, told.why) for told in context.passages
     )
     return Context(ranked, context.facts, context.records)
+
+
+def _record_title(record: Record) -> str:
+    return f"{record.collection} {record.id}"
 
 
 def _leg(report: LegReport) -> dict[str, Any]:

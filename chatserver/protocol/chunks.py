@@ -17,13 +17,32 @@ TERMINAL: frozenset[str] = frozenset({"finish", "abort", "error"})
 """Types that seal an answer: nothing follows them."""
 
 
-class Citation(TypedDict):
-    """`text[start:end]` of the text part rests on source `sourceId`; `quote` is the source's own words."""
+class CitedSource(TypedDict):
+    type: Literal["source"]
+    sourceType: Literal["document"]
+    id: str
+    mediaType: str
+    title: str
 
-    sourceId: str
-    start: int
-    end: int
-    quote: str
+
+class Citation(TypedDict):
+    """`text[startIndex:endIndex]` of the text part (code points) rests on `source`; `citedText` is its own words."""
+
+    source: CitedSource
+    startIndex: int
+    endIndex: int
+    citedText: str
+
+
+def citation(source_id: str, title: str, start: int, end: int, quote: str, media_type: str = "text/plain") -> Citation:
+    source: CitedSource = {
+        "type": "source",
+        "sourceType": "document",
+        "id": source_id,
+        "mediaType": media_type,
+        "title": title,
+    }
+    return {"source": source, "startIndex": start, "endIndex": end, "citedText": quote}
 
 
 def start(message_id: str) -> Chunk:

@@ -47,4 +47,5 @@ class ErrorCode(StrEnum):
     INTERNAL = "internal"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
+    UNAUTHENTICATED = "unauthenticated"
     FORBIDDEN = "forbidden"

@@ -100,6 +100,14 @@ export function citationAt(part, source, at) {
     .reduce((best, one) => (best === null || distance(one) < distance(best) ? one : best), null);
 }
 
+/** A citation of the wire as the HTTP doors tell it, and as the views read it. */
+const citationOf = ({ source, startIndex, endIndex, citedText }) => ({
+  sourceId: source.id,
+  start: startIndex,
+  end: endIndex,
+  quote: citedText,
+});
+
 const change = (transcript, fields) => ({ ...transcript, content: { ...transcript.content, ...fields } });
 
 function changePart(transcript, id, edit) {
@@ -121,7 +129,8 @@ const FOLDS = {
   "reset-step": (transcript) => ({ ...transcript, content: transcript.checkpoint }),
   "text-start": (transcript, { id }) => changePart(transcript, id, () => ({})),
   "text-delta": (transcript, { id, delta }) => changePart(transcript, id, ({ text }) => ({ text: text + delta })),
-  "text-end": (transcript, { id, citations = [] }) => changePart(transcript, id, () => ({ citations })),
+  "text-end": (transcript, { id, citations = [] }) =>
+    changePart(transcript, id, () => ({ citations: citations.map(citationOf) })),
   "source-document": addSource,
   "data-decision": (transcript, { data }) => change(transcript, { decision: data }),
   "data-retrieval": (transcript, { data }) => change(transcript, { retrieval: data }),

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from chatserver.answers.document import fold as server_fold
 from chatserver.client import Answer, Chunk, Citation, Source, Transcript
 from chatserver.client.transcript import from_document
+from chatserver.protocol.chunks import citation
 
 
 def folded(*chunks: Chunk) -> Answer:
@@ -15,13 +16,18 @@ def folded(*chunks: Chunk) -> Answer:
     return transcript.answer
 
 
+def cite(source: str, start: int, end: int, quote: str) -> dict[str, Any]:
+    """A citation of the wire."""
+    return dict(citation(source, source, start, end, quote))
+
+
 def text(delta: str) -> Chunk:
     return {"type": "text-delta", "id": "t", "delta": delta}
 
 
 def test_text_sources_and_citations() -> None:
     """Deltas become the text, sources are numbered as they come, citations keep their quotes."""
-    cited = {"sourceId": "p1", "start": 0, "end": 2, "quote": "Hi."}
+    cited = cite("p1", 0, 2, "Hi.")
     answer = folded(
         {"type": "source-document", "sourceId": "p0", "mediaType": "text/plain", "title": "Zero"},
         {"type": "source-document", "sourceId": "p1", "mediaType": "text/plain", "title": "One"},
@@ -45,7 +51,7 @@ def test_citations_of_a_second_part_point_into_the_whole_text() -> None:
         {"type": "text-end", "id": "t"},
         {"type": "text-start", "id": "u"},
         {"type": "text-delta", "id": "u", "delta": "second"},
-        {"type": "text-end", "id": "u", "citations": [{"sourceId": "p", "start": 0, "end": 6, "quote": "x"}]},
+        {"type": "text-end", "id": "u", "citations": [cite("p", 0, 6, "x")]},
     )
     (citation,) = answer.citations
     assert answer.text[citation.start : citation.end] == "second"
@@ -106,7 +112,7 @@ def test_a_document_reads_back() -> None:
         {"type": "source-document", "sourceId": "p", "mediaType": "text/plain", "title": "P"},
         {"type": "text-start", "id": "t"},
         text("x"),
-        {"type": "text-end", "id": "t", "citations": [{"sourceId": "p", "start": 0, "end": 1, "quote": "x"}]},
+        {"type": "text-end", "id": "t", "citations": [cite("p", 0, 1, "x")]},
         {"type": "data-notice", "data": {"code": "n", "message": "m"}},
         {"type": "error", "errorText": "No.", "code": "c"},
     )

@@ -48,7 +48,7 @@ def script(answer: str, deltas: Iterable[str]) -> list[Chunk]:
         chunks.start_step(),
         chunks.text_start("t1"),
         *(chunks.text_delta("t1", delta) for delta in deltas),
-        chunks.text_end("t1", [{"sourceId": "p1", "start": 0, "end": 3, "quote": "wrd"}]),
+        chunks.text_end("t1", [chunks.citation("p1", "P1", 0, 3, "wrd")]),
         chunks.finish_step(),
         chunks.finish(),
     ]

@@ -16,6 +16,7 @@ from chatserver.models.scripted import Delay, Fault, ScriptedModel, Stall, Step
 from chatserver.pipeline.answering import AnswerPipeline
 from chatserver.pipeline.port import Question
 from chatserver.pipeline.retrieve import Retriever
+from chatserver.protocol import chunks
 from chatserver.protocol.chunks import Chunk
 from graph.types import Collection, Record, RecordQuery
 from prompts import Prompts
@@ -137,7 +138,7 @@ async def test_an_answer_shows_each_of_its_steps() -> None:
     ]
     assert text(entries) == "P-101 moves it [1]. Not so."
     assert of(entries, "text-end")["citations"] == [
-        {"sourceId": "pumps#0", "start": 0, "end": 14, "quote": "P-101 moves the glycol through the coil."}
+        chunks.citation("pumps#0", "Pumps", 0, 14, "P-101 moves the glycol through the coil.")
     ]
     assert of(entries, "data-decision")["data"]["kind"] == "retrieve"
     assert of(entries, "data-retrieval")["data"]["passages"][1] == {
@@ -161,8 +162,9 @@ async def test_records_are_sources_after_the_passages() -> None:
         {"collection": "TelemetryEvent", "id": "e1", "fields": {"sensor": "PT-1", "value": 3.5, "ok": True}}
     ]
     (cited,) = of(entries, "text-end")["citations"]
-    assert cited["sourceId"] == "record:TelemetryEvent/e1"
-    assert "value: 3.5" in cited["quote"]
+    assert cited["source"]["id"] == "record:TelemetryEvent/e1"
+    assert cited["source"]["mediaType"] == "application/json"
+    assert "value: 3.5" in cited["citedText"]
 
 
 async def test_small_talk_is_answered_without_a_search() -> None:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatserver.pipeline.citations import Marks, Source, citations, claims
+from chatserver.protocol.chunks import citation
 
 # Every character that matters to a mark, often.
 texts = st.text(st.sampled_from("[]0123, .ab\n\\x"), max_size=60)
@@ -103,14 +104,14 @@ def test_a_quote_is_the_sources_own_words() -> None:
     """The quote is an exact part of the source: the sentence that shares most words with the claim."""
     source = "Stop the pump first.\n\nThe **oil level** must stand\nbetween the marks. Then open the valve."
     (cited,) = citations("The level of the oil is between two marks [1].", [Source("doc#0", source)])
-    assert cited["sourceId"] == "doc#0"
-    assert cited["quote"] in source
-    assert cited["quote"].startswith("The **oil level**")
+    assert cited["source"]["id"] == "doc#0"
+    assert cited["citedText"] in source
+    assert cited["citedText"].startswith("The **oil level**")
 
 
 def test_a_source_without_words_has_an_empty_quote() -> None:
     """A source that is gone is still cited, without a quote."""
-    assert citations("So it is [1].", [Source("gone", "")]) == [{"sourceId": "gone", "start": 0, "end": 8, "quote": ""}]
+    assert citations("So it is [1].", [Source("gone", "", "Gone")]) == [citation("gone", "Gone", 0, 8, "")]
 
 
 def test_a_mark_of_no_source_makes_no_citation() -> None:

@@ -5,9 +5,11 @@ import { apply, empty } from "../../../chatserver/web/transcript.js";
 export const ANSWER = "a1";
 export const EPOCH = "e1";
 
+const source = (id, title) => ({ type: "source", sourceType: "document", id, mediaType: "text/plain", title });
+
 const CITATIONS = [
-  { sourceId: "a.md", start: 0, end: 15, quote: "Check the level" },
-  { sourceId: "record:Event/E1", start: 21, end: 31, quote: "start" },
+  { source: source("a.md", "A"), startIndex: 0, endIndex: 15, citedText: "Check the level" },
+  { source: source("record:Event/E1", "Event E1"), startIndex: 21, endIndex: 31, citedText: "start" },
 ];
 
 export const CHUNKS = [
