@@ -23,10 +23,18 @@ class _Shown:
     data: dict[str, Any] = field(default_factory=dict)
     notices: list[Any] = field(default_factory=list)
     error: dict[str, str] | None = None
+    part_start: int = 0
+    """Where the newest text part begins in the whole text."""
 
     def copy(self) -> "_Shown":
         return _Shown(
-            list(self.texts), list(self.sources), list(self.citations), dict(self.data), list(self.notices), self.error
+            list(self.texts),
+            list(self.sources),
+            list(self.citations),
+            dict(self.data),
+            list(self.notices),
+            self.error,
+            self.part_start,
         )
 
 
@@ -53,10 +61,12 @@ def fold(chunks: Iterable[Chunk]) -> AnswerDocument:
                 before_step = shown.copy()
             case "reset-step":
                 shown = before_step.copy()
+            case "text-start":
+                shown.part_start = sum(map(len, shown.texts))
             case "text-delta":
                 shown.texts.append(chunk["delta"])
             case "text-end":
-                shown.citations += [_flat(citation) for citation in chunk.get("citations", [])]
+                shown.citations += [_flat(citation, shown.part_start) for citation in chunk.get("citations", [])]
             case "source-document":
                 source = {"n": len(shown.sources) + 1, "sourceId": chunk["sourceId"], "title": chunk["title"]}
                 shown.sources.append(source)
@@ -76,11 +86,11 @@ def fold(chunks: Iterable[Chunk]) -> AnswerDocument:
     )
 
 
-def _flat(citation: Citation) -> dict[str, Any]:
+def _flat(citation: Citation, part_start: int) -> dict[str, Any]:
     return {
         "sourceId": citation["source"]["id"],
-        "start": citation["startIndex"],
-        "end": citation["endIndex"],
+        "start": part_start + citation["startIndex"],
+        "end": part_start + citation["endIndex"],
         "quote": citation["citedText"],
     }
 

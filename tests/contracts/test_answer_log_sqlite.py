@@ -206,6 +206,27 @@ def test_a_file_that_is_no_database_cannot_be_opened(path: Path) -> None:
     assert path.read_bytes().startswith(b"not a database")
 
 
+async def test_after_a_reboot_unsealed_answers_have_another_epoch(path: Path) -> None:
+    """Their last text entries may be gone with the power, so old cursors must not be trusted; sealed ones keep theirs,
+    and so does everything while the machine is up."""
+    epochs: list[list[str]] = []
+    for boot in ("first", "first", "second", "second"):
+        log = await SqliteAnswerLog.open(path, boot=lambda boot=boot: boot)  # type: ignore[misc]
+        if not epochs:
+            await begun(log, "a1", entries=2)
+            await log.create(question("a2"))
+            sealed = await begun(log, "a3")
+            await log.append(sealed, batch(0, 1, seal=AnswerState.COMPLETED), LEASE_S)
+        epochs.append([meta.epoch for meta in await log.chat("ada", "c1")])
+        assert await read_all(log) == [entry(0), entry(1)]
+        await log.aclose()
+    first, same, rebooted, again = epochs
+    assert first == same == ["e-a1", "e-a2", "e-a3"]
+    assert rebooted == again
+    assert rebooted[2] == "e-a3"
+    assert len({*first, *rebooted}) == 5
+
+
 _WRITER = """
 import asyncio, sys
 from pathlib import Path
