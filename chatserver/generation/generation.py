@@ -83,6 +83,7 @@ class Generation:
         self._telling: asyncio.Timeout | None = None
         self._end: _End | None = None
         self._open_text: str | None = None
+        self._begun = bool(continuation.told)
         self._told = False
         self._marks: dict[str, float] = {"claimed": self.started_at}
 
@@ -142,6 +143,8 @@ class Generation:
             async for chunk in entries:
                 await self._buffer.put(chunk)
                 match chunk["type"]:
+                    case "start":
+                        self._begun = True
                     case "text-start":
                         self._open_text = chunk["id"]
                     case "text-end":
@@ -155,7 +158,9 @@ class Generation:
         """What closes the log of an answer that did not end by itself."""
         if self._told or self._end is _End.HANDED:
             return ()
-        closing = [chunks.text_end(self._open_text)] if self._open_text is not None else []
+        closing = [] if self._begun else [chunks.start(self.claim.answer)]
+        if self._open_text is not None:
+            closing.append(chunks.text_end(self._open_text))
         if self._end is _End.STOPPED:
             return (*closing, chunks.abort("stopped"))
         return (*closing, chunks.error("Something went wrong on our side.", "internal"))
