@@ -8,6 +8,7 @@ Theory of operation
 """
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from chatserver.answers.log import AnswerLog, Ring
 from chatserver.answers.meta import AnswerMeta
@@ -16,6 +17,10 @@ from chatserver.protocol.events import chunk_frames
 WINDOW_BYTES = 1 << 20
 _WINDOW_ENTRIES = 4096  # where a window begins when its answer is longer; bytes trim it from there
 _PAGE = 1000
+TURN_BYTES = 1 << 18
+"""What a reader takes at once, and so what one that stalls holds."""
+
+Sized = TypeVar("Sized", str, bytes)
 
 
 class Feed:
@@ -70,11 +75,12 @@ class Feed:
             self._extend(entries[self.head - head :])  # a ring may have brought some while we read
 
     async def read(self, first: int, limit: int) -> Sequence[str]:
-        """Up to about `limit` frames from seq `first` on; none when there are no more yet."""
+        """Up to `limit` frames from seq `first` on, no more than `TURN_BYTES` but for a single one; none when there are
+        no more yet."""
         if first >= self._first:
-            return self._frames[first - self._first : first - self._first + limit]
+            return _bounded(self._frames[first - self._first : first - self._first + limit])
         entries = await self._answers.read(self.answer, first, limit)
-        return chunk_frames(self.answer, self.epoch, first, entries)
+        return chunk_frames(self.answer, self.epoch, first, _bounded(entries[:limit]))
 
     def _extend(self, entries: Sequence[bytes]) -> None:
         frames = chunk_frames(self.answer, self.epoch, self.head, entries)
@@ -93,3 +99,13 @@ class Feed:
             drop += 1
         del self._frames[:drop]
         self._first += drop
+
+
+def _bounded(items: Sequence[Sized]) -> Sequence[Sized]:
+    """As many of the first ones as `TURN_BYTES` hold, at least one."""
+    size = 0
+    for count, item in enumerate(items):
+        size += len(item)
+        if size > TURN_BYTES and count:
+            return items[:count]
+    return items

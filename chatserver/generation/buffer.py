@@ -9,6 +9,8 @@ from chatserver.protocol.chunks import Chunk
 
 Entry: TypeAlias = tuple[Chunk, bytes]
 """A chunk and its JSON."""
+BATCH_BYTES = 1 << 18
+"""A log may read a batch as a whole to tell one entry of it."""
 
 
 class EntryBuffer:
@@ -38,8 +40,8 @@ class EntryBuffer:
         self._filled.set()
 
     async def take(self, limit: int, *, linger_s: float) -> list[Entry]:
-        """At least one entry, at most `limit`, waiting up to `linger_s` after the first for more of them; empty at
-        the end."""
+        """At least one entry, at most `limit` and, but for a single one, `BATCH_BYTES`, waiting up to `linger_s` after
+        the first for more of them; empty at the end."""
         await self._wait_for(1)
         if linger_s > 0 and len(self._entries) < limit:
             try:
@@ -47,9 +49,18 @@ class EntryBuffer:
                     await self._wait_for(limit)
             except TimeoutError:
                 pass
-        batch, self._entries = self._entries[:limit], self._entries[limit:]
+        count = self._fitting(limit)
+        batch, self._entries = self._entries[:count], self._entries[count:]
         self._taken.set()
         return batch
+
+    def _fitting(self, limit: int) -> int:
+        size = 0
+        for count, (_, entry) in enumerate(self._entries[:limit]):
+            size += len(entry)
+            if size > BATCH_BYTES and count:
+                return count
+        return limit
 
     async def _wait_for(self, count: int) -> None:
         self._wanted = min(count, self._limit)
