@@ -38,18 +38,24 @@ class Proxy:
         self.receive_buffer: int | None = None
         """Bytes that the server's side may have on the way; a small one makes the server wait for a slow client."""
         self._port = port
-        self._flows = asyncio.Event()
-        self._flows.set()
+        self._up, self._down = asyncio.Event(), asyncio.Event()
+        self.flow()
         self._half_open: set[_Link] = set()
         self._links: set[_Link] = set()
         self._tasks: list[asyncio.Task[object]] = []
 
     def stall(self) -> None:
         """Nothing is read from either side any more; what they send piles up with them."""
-        self._flows.clear()
+        self._up.clear()
+        self._down.clear()
+
+    def stop_reading(self) -> None:
+        """Nothing is read from the server any more: its clients speak and do not listen."""
+        self._down.clear()
 
     def flow(self) -> None:
-        self._flows.set()
+        self._up.set()
+        self._down.set()
 
     def forget(self) -> None:
         """The links of now become half-open: what comes is dropped, nothing is sent, no side is told."""
@@ -95,8 +101,9 @@ class Proxy:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, link: _Link, *, down: bool
     ) -> None:
         forwarded = 0
+        flows = self._down if down else self._up
         while piece := await reader.read(_CHUNK):
-            await self._flows.wait()
+            await flows.wait()
             if link in self._half_open:
                 continue
             if down and self.pause_s:
