@@ -28,7 +28,7 @@ class Feeds:
         self._feeds: dict[str, Feed] = {}
         self._unread: OrderedDict[str, None] = OrderedDict()
         """The feeds without a reader, longest unread first."""
-        self._opening: dict[str, asyncio.Task[Feed | LogUnavailable | None]] = {}
+        self._opening: dict[str, asyncio.Task[Feed | Exception | None]] = {}
         self._stale: set[str] = set()
         self._changed = asyncio.Event()
         self._check_all = False
@@ -79,11 +79,11 @@ class Feeds:
             task = self._opening[answer] = self._group.create_task(self._open(answer))
             task.add_done_callback(lambda _: self._opening.pop(answer, None))
         feed = await asyncio.shield(task)
-        if isinstance(feed, LogUnavailable):
+        if isinstance(feed, Exception):
             raise feed
         return feed
 
-    async def _open(self, answer: str) -> Feed | LogUnavailable | None:
+    async def _open(self, answer: str) -> Feed | Exception | None:
         try:
             meta = await self._answers.meta(answer)
             if meta is None:
@@ -93,7 +93,7 @@ class Feeds:
             self._feeds[answer] = feed  # rung from here on
             self._unread[answer] = None
             await self._refresh(feed)  # what was appended while it was not
-        except LogUnavailable as error:  # handed to those who wait, not to the task group
+        except Exception as error:  # handed to those who wait: one answer that can't be read must not end all feeds
             return error
         return feed
 

@@ -35,9 +35,9 @@ class Timeline:
 
     async def flush(self) -> None:
         self._noted.clear()
-        waiting, self._waiting = self._waiting, {}
         try:
-            for answer, marks in waiting.items():
+            while self._waiting:
+                answer, marks = self._waiting.popitem()
                 await self._answers.mark(answer, marks)
         except LogUnavailable as error:
             log.warning("timeline not kept", error=str(error))

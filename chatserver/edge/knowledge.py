@@ -20,6 +20,8 @@ from retrieval.types import Found, Query
 
 _AT_ONCE = 5
 """Queries of one request that run at a time."""
+_MAX_BYTES = 8 << 20
+"""A hundred of the longest queries fit in."""
 
 
 class SearchBody(BaseModel):
@@ -77,7 +79,7 @@ async def get_passage(request: Request) -> Response:
 
 async def _body(request: Request) -> SearchBody:
     try:
-        body = SearchBody.model_validate_json(await request.body())
+        body = SearchBody.model_validate_json(await _read(request))
         parse_filter(body.filter or {})
     except ValidationError as error:
         fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
@@ -86,6 +88,16 @@ async def _body(request: Request) -> SearchBody:
     except InvalidFilter as error:
         raise Problem(422, ErrorCode.INVALID_FILTER, str(error)) from None
     return body
+
+
+async def _read(request: Request) -> bytes:
+    """The body, as long as it is no larger than it may be."""
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > _MAX_BYTES:
+            raise Problem(413, ErrorCode.MESSAGE_TOO_LARGE, f"A body has at most {_MAX_BYTES} bytes.")
+    return bytes(body)
 
 
 async def _search_one(hybrid: Hybrid, query: Query) -> dict[str, Any]:

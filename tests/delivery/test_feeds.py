@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 import orjson
 import pytest
 
-from chatserver.answers.log import Listener, LogUnavailable, Ring
+from chatserver.answers.log import Batch, Listener, LogUnavailable, Ring
 from chatserver.answers.memory import MemoryAnswerLog
 from chatserver.answers.meta import AnswerMeta
 from chatserver.answers.states import AnswerState
@@ -178,6 +178,17 @@ async def test_a_log_that_is_away_is_told_to_each_reader(log: BadBell, feeds: Fe
     assert [type(each) for each in opened] == [LogUnavailable] * 3
     log.away = False
     assert (await open_feed(feeds, lambda: None)).head == 2
+
+
+async def test_an_answer_that_cannot_be_read_harms_no_other(log: BadBell, feeds: Feeds) -> None:
+    """Whoever asks for it gets the error; all other feeds go on."""
+    claim = await begun(log, "a1")
+    await log.append(claim, Batch("torn", 0, [b"\xff torn"]), LEASE_S)
+    await begun(log, "a2", entries=2)
+    for _ in range(2):
+        with pytest.raises(UnicodeDecodeError):
+            await feeds.subscribe("a1", lambda: None)
+    assert (await open_feed(feeds, lambda: None, "a2")).head == 2
 
 
 async def test_a_log_that_is_away_for_a_while_loses_nothing(log: BadBell, feeds: Feeds) -> None:

@@ -1,7 +1,7 @@
 """HTTP doors: documents of one's own, problem documents for everything else."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import httpx
@@ -156,6 +156,20 @@ async def test_what_starlette_refuses_is_a_problem_too(
 async def test_a_bad_search_is_unprocessable(doors: Doors, body: bytes, code: str) -> None:
     """422 with the code of what is wrong."""
     assert problem(await doors.request("POST", "/v1/search", content=body)) == (422, code)
+
+
+async def test_a_search_too_large_is_refused_before_it_is_read(doors: Doors) -> None:
+    """413 after some of it: a body without an end does not fill the memory."""
+    taken = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal taken
+        while taken < 100 << 20:
+            taken += 1 << 20
+            yield b" " * (1 << 20)
+
+    assert problem(await doors.request("POST", "/v1/search", content=endless())) == (413, "message_too_large")
+    assert taken < 20 << 20
 
 
 async def test_a_search_of_nothing_known_is_empty(doors: Doors) -> None:
