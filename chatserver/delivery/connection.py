@@ -88,6 +88,8 @@ class Connection:
             self._session.close(CloseCode.GOING_AWAY, "peer left")
             for tail in self._outbox.tails.values():
                 self._feeds.unsubscribe(tail.feed, self._work.ring)
+        while self._commands:  # said before the peer left: an ack or a stop counts, an answer waits for its resume
+            await self._performer.perform(self.user, self._session, self._commands.pop(0))
 
     def drain(self, retry_after_ms: int) -> None:
         """Tells the client to expect a restart; answers under way go on."""

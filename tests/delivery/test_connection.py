@@ -319,6 +319,26 @@ async def test_commands_that_wait_for_the_log_are_bounded(manager: ConnectionMan
         await eventually(lambda: peer.count("accepted") == connection_module.COMMANDS)
 
 
+async def test_what_was_said_before_leaving_counts(manager: ConnectionManager, log: SlowLog) -> None:
+    """A peer that acknowledges, asks, and is gone before the log was free: all of it is carried out, nothing sent."""
+    await have(log, "a1")
+    await have(log, "a2")
+    log.slow = "a1"
+    peer = Peer()
+    async with serving(manager, peer):
+        peer.say("resume", chat="c1", cursors=places(a1=3))
+        await eventually(lambda: log.asked)
+        peer.say("ack", answer="a2", seq=ENTRIES - 1)
+        peer.say("ask", id="last", chat="c2", text="1")
+    assert len(manager) == 0
+    meta = await log.meta("a2")
+    assert meta is not None
+    assert meta.acknowledged == ENTRIES - 1
+    (asked,) = await log.chat("ada", "c2")
+    assert asked.question.ask_id == "last"
+    assert {event["type"] for event in peer.events} <= {"welcome", "resumed", "chunk", "end"}
+
+
 async def test_nothing_is_left_behind(manager: ConnectionManager, log: SlowLog) -> None:
     """A peer that leaves in the middle of anything leaves no reader of a feed and no task."""
     await have(log, "a1", sealed=False)
