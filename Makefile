@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: install run test test-all check bench lock clean
+.PHONY: install run test test-all check bench chaos lock clean
 
 install: $(STAMP)
 
@@ -36,6 +36,10 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.delivery --json artifacts/delivery.json
+
+# The soak of the delivery: CHAOS="--seconds 60 --seed 7" for a shorter or another one.
+chaos: $(STAMP)
+	$(BIN)/python -m tests.delivery.chaos $(CHAOS)
 
 # Compiled with hashes and without an index address; `uv.lock` would carry one.
 lock:

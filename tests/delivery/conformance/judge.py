@@ -238,14 +238,22 @@ class Judge:
     async def finish(self, *chats: str, within_s: float = 2 * WITHIN_S) -> None:
         """Reads everything of these chats to its end, through as many connections as that takes."""
         async with asyncio.timeout(within_s):
-            while self.pending or not all(kept.ended for kept in self.answers.values()):
-                try:
-                    if self._socket is None:
-                        await self.come_back(*chats)
-                    else:
-                        await self._ask_again_if_refused(await self.read())
-                except (Closed, OSError, websockets.InvalidHandshake):
-                    self.cut()
+            while not self.has_all():
+                await self.step(*chats)
+
+    def has_all(self) -> bool:
+        """Everything that it asked was accepted, and what it keeps has ended."""
+        return not self.pending and all(kept.ended for kept in self.answers.values())
+
+    async def step(self, *chats: str) -> None:
+        """Reads one event of the connection; comes back when there is none."""
+        try:
+            if self._socket is None:
+                await self.come_back(*chats)
+            else:
+                await self._ask_again_if_refused(await self.read())
+        except (Closed, OSError, websockets.InvalidHandshake):
+            self.cut()
 
     async def _catch_up(self, chats: tuple[str, ...]) -> None:
         for ask in list(self.pending.values()):
