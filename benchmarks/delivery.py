@@ -1,134 +1,71 @@
-"""What delivering an entry costs: CPU per entry from the scripted model over the SQLite log to the socket, against a
-bare Starlette send loop in the same process, and memory per idle connection.
+"""What delivery costs and how fast it is, each against a baseline of the same run.
 
-    python -m benchmarks.delivery --json artifacts/delivery.json
+    python -m benchmarks.delivery --json artifacts/delivery.json [--png artifacts/delivery.png]
+
+cost      CPU per entry, from the scripted model over the SQLite log to the socket, against a bare Starlette send loop
+memory    per idle connection, and growth over 200,000 entries
+latency   from the model's token to the client's
+takeover  until another process goes on with an answer, after SIGKILL and after a drain
+storm     ten thousand clients that come back at once when the server is replaced
 """
 
 import argparse
 import asyncio
 import json
-import os
-import socket
-import statistics
-import subprocess
-import sys
-import tempfile
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import psutil
-import websockets
 from rich.console import Console
 from rich.table import Table
 
-ENTRIES = 4000
-ROUNDS = 15
-IDLE = 1000
-_WARM = 100  # connections that open the allocator's pools before the count begins
+from benchmarks import delivery_cost
+from benchmarks.delivery_latency import latency
+from benchmarks.delivery_process import bench_server, supervised_server
+from benchmarks.storm import storm
+from benchmarks.takeover import takeover
+
+Part = Callable[[argparse.Namespace], Awaitable[dict[str, Any]]]
 
 
-@contextmanager
-def server(data_dir: Path) -> Iterator[tuple[int, psutil.Process]]:
-    """The server process on an ephemeral loopback port: the port and the process."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(2048)
-        listener.set_inheritable(True)
-        environment = {**os.environ, "BENCH_FD": str(listener.fileno())}
-        command = [sys.executable, "-m", "benchmarks.delivery_server", str(data_dir)]
-        process = subprocess.Popen(command, env=environment, pass_fds=[listener.fileno()])
-        try:
-            yield listener.getsockname()[1], psutil.Process(process.pid)
-        finally:
-            process.terminate()
-            process.wait(30)
+async def cost(arguments: argparse.Namespace) -> dict[str, Any]:
+    with TemporaryDirectory() as directory, bench_server(Path(directory)) as (port, process):
+        return await delivery_cost.cost_per_entry(port, process, arguments.entries, arguments.rounds)
 
 
-def cpu_s(process: psutil.Process) -> float:
-    """CPU time of the process, seconds: all threads, from the scheduler's own count (nanoseconds, where psutil's
-    figure comes in ticks of 10 ms)."""
-    threads = Path(f"/proc/{process.pid}/task").iterdir()
-    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
-
-
-async def open_socket(port: int, path: str) -> websockets.ClientConnection:
-    subprotocols = [websockets.Subprotocol("chat.v1")] if path == "ws" else None
-    return await websockets.connect(
-        f"ws://127.0.0.1:{port}/{path}", subprotocols=subprotocols, compression=None, max_queue=None, max_size=None
-    )
-
-
-async def answer(port: int, entries: int) -> tuple[int, str]:
-    """Asks for an answer of so many text entries; returns the number of entries received and one text frame."""
-    async with await open_socket(port, "ws") as connection:
-        ask = {"type": "ask", "id": uuid.uuid4().hex, "chat": uuid.uuid4().hex, "text": f"/script tokens={entries}"}
-        await connection.send(json.dumps(ask))
-        received, sample = 0, ""
-        async for frame in connection:
-            assert isinstance(frame, str)
-            if frame.startswith('{"type":"chunk"'):
-                received += 1
-                if '"text-delta"' in frame:
-                    sample = frame
-            elif frame.startswith('{"type":"end"'):
-                return received, sample
-    raise RuntimeError("the connection ended before the answer")
-
-
-async def bare_loop(port: int, count: int, frame: str) -> None:
-    async with await open_socket(port, "bare") as connection:
-        await connection.send(json.dumps({"count": count, "frame": frame}))
-        for _ in range(count):
-            await connection.recv()
-        await connection.send("done")
-
-
-async def cost_per_entry(port: int, process: psutil.Process, entries: int, rounds: int) -> dict[str, Any]:
-    """The two in turn, A B A B …, so that a noisy machine is noisy to both."""
-    _, frame = await answer(port, entries)  # warm-up
-    await bare_loop(port, entries, frame)
-    bare, ours = [], []
-    for _ in range(rounds):
-        before = cpu_s(process)
-        await bare_loop(port, entries, frame)
-        between = cpu_s(process)
-        received, _ = await answer(port, entries)
-        ours.append((cpu_s(process) - between) / received * 1e6)
-        bare.append((between - before) / entries * 1e6)
-    ratios = [ours_us / bare_us for ours_us, bare_us in zip(ours, bare, strict=True)]
-    return {
-        "baseline_us_per_send": round(statistics.median(bare), 2),
-        "us_per_entry": round(statistics.median(ours), 2),
-        "ratio": round(statistics.median(ratios), 2),
-        "frame_bytes": len(frame),
-    }
-
-
-async def idle_memory(port: int, process: psutil.Process, path: str, count: int) -> float:
-    """Growth of the server's resident memory, KiB per connection that has said nothing."""
-    connections = [await open_socket(port, path) for _ in range(_WARM)]
-    before = process.memory_info().rss
-    connections += [await open_socket(port, path) for _ in range(count)]
-    grown = process.memory_info().rss - before
-    for connection in connections:
-        if path == "bare":
-            await connection.send('{"count": 0, "frame": ""}')
-        await connection.close()
-    return round(grown / 1024 / count, 1)
-
-
-async def measure(entries: int, rounds: int, idle: int) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as directory, server(Path(directory)) as (port, process):
-        cost = await cost_per_entry(port, process, entries, rounds)
-    memory = {}
+async def memory(arguments: argparse.Namespace) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
     for name, path in (("idle_kib", "ws"), ("baseline_idle_kib", "bare")):
-        with tempfile.TemporaryDirectory() as directory, server(Path(directory)) as (port, process):
-            await answer(port, 10)
-            memory[name] = await idle_memory(port, process, path, idle)
-    return {**cost, **memory, "entries": entries, "rounds": rounds}
+        with TemporaryDirectory() as directory, bench_server(Path(directory)) as (port, process):
+            await delivery_cost.answer(port, 10)
+            figures[name] = await delivery_cost.idle_kib(port, process, path, arguments.idle)
+    with TemporaryDirectory() as directory, bench_server(Path(directory)) as (port, process):
+        return figures | await delivery_cost.growth_mib(port, process, 200_000, 2_000)
+
+
+async def measure_latency(arguments: argparse.Namespace) -> dict[str, Any]:
+    with TemporaryDirectory() as directory, bench_server(Path(directory)) as (port, _):
+        return await latency(port, rounds=arguments.rounds, streams=10)
+
+
+async def measure_takeover(arguments: argparse.Namespace) -> dict[str, Any]:
+    return await takeover(5)
+
+
+async def measure_storm(arguments: argparse.Namespace) -> dict[str, Any]:
+    settings = {"CHATSERVER_DRAIN_S": "1"}
+    with TemporaryDirectory() as directory, supervised_server(Path(directory), settings=settings) as (port, process):
+        return {"storm": await storm(port, process, arguments.clients, tokens=300)}
+
+
+PARTS: dict[str, Part] = {
+    "cost": cost,
+    "memory": memory,
+    "latency": measure_latency,
+    "takeover": measure_takeover,
+    "storm": measure_storm,
+}
 
 
 def show(figures: dict[str, Any]) -> None:
@@ -140,18 +77,35 @@ def show(figures: dict[str, Any]) -> None:
     Console().print(table)
 
 
+async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
+    for name in arguments.parts or PARTS:
+        figures |= await PARTS[name](arguments)
+    return figures
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)} (default: all)")
     parser.add_argument("--json", type=Path, help="write the figures there")
-    parser.add_argument("--entries", type=int, default=ENTRIES, help="text entries of one answer")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="pairs of runs")
-    parser.add_argument("--idle", type=int, default=IDLE, help="idle connections")
+    parser.add_argument("--png", type=Path, help="draw them there (needs the extra `bench`)")
+    parser.add_argument("--entries", type=int, default=4000, help="text entries of one answer")
+    parser.add_argument("--rounds", type=int, default=15, help="pairs of runs")
+    parser.add_argument("--idle", type=int, default=1000, help="idle connections")
+    parser.add_argument("--clients", type=int, default=10_000, help="clients of the storm")
     arguments = parser.parse_args()
-    figures = asyncio.run(measure(arguments.entries, arguments.rounds, arguments.idle))
+    if unknown := set(arguments.parts) - PARTS.keys():
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    figures = asyncio.run(measure(arguments))
     show(figures)
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
+    if arguments.png:
+        from benchmarks.delivery_plot import draw
+
+        arguments.png.parent.mkdir(parents=True, exist_ok=True)
+        draw(figures, arguments.png)
 
 
 if __name__ == "__main__":

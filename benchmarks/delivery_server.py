@@ -5,7 +5,11 @@ same size as ours, from the same process and through the same uvicorn.
 """
 
 import os
+import socket
 import sys
+import time
+from collections.abc import AsyncGenerator
+from dataclasses import replace
 from pathlib import Path
 
 import uvicorn
@@ -13,23 +17,41 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
 from chatserver.app import create_app
-from chatserver.settings import Model, Settings, Storage
+from chatserver.edge.logs import configure_logs
+from chatserver.models.port import ModelPart, ModelRequest, TextPart
+from chatserver.models.scripted import ScriptedModel
+from chatserver.settings import Settings, Storage
+
+_STAMPED = "/stamped"
 
 
-async def bare(socket: WebSocket) -> None:
+class BenchModel(ScriptedModel):
+    """A `/stamped` question is a `/script` whose tokens are the monotonic clock, nanoseconds, as they are said."""
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelPart, None]:
+        stamped = request.question.startswith(_STAMPED)
+        if stamped:
+            request = replace(request, question="/script" + request.question.removeprefix(_STAMPED))
+        async for part in super().stream(request):
+            yield TextPart(f"{time.monotonic_ns()} ") if stamped and isinstance(part, TextPart) else part
+
+
+async def bare(client: WebSocket) -> None:
     """`{"count": n, "frame": text}` in, n frames out, until the peer leaves."""
-    await socket.accept()
-    order = await socket.receive_json()
+    await client.accept()
+    order = await client.receive_json()
     for _ in range(order["count"]):
-        await socket.send_text(order["frame"])
-    await socket.receive()
+        await client.send_text(order["frame"])
+    await client.receive()
 
 
 def main(data_dir: str, descriptor: int) -> None:
-    app = create_app(Settings(storage=Storage(data_dir=Path(data_dir)), model=Model(name="scripted")))
+    configure_logs()
+    app = create_app(Settings(storage=Storage(data_dir=Path(data_dir))), model=BenchModel())
     app.router.routes.insert(0, WebSocketRoute("/bare", bare))
-    config = uvicorn.Config(app, fd=descriptor, log_level="critical", ws_per_message_deflate=False)
-    uvicorn.Server(config).run()
+    config = uvicorn.Config(app, log_level="critical", ws_per_message_deflate=False)
+    # As a socket that knows its protocol: only then does asyncio switch Nagle's algorithm off.
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
 
 
 if __name__ == "__main__":

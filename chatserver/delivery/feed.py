@@ -42,6 +42,11 @@ class Feed:
         return self._first + len(self._frames)
 
     @property
+    def size(self) -> int:
+        """Characters in the window."""
+        return self._bytes
+
+    @property
     def ended(self) -> bool:
         """Sealed, and the window has the last entry."""
         return self.state.sealed and self.head >= self._target

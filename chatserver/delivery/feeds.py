@@ -14,7 +14,9 @@ from chatserver.delivery.feed import Feed
 log = structlog.get_logger(__name__)
 
 WARM = 256
-"""Feeds without a reader that stay, so that a reconnect storm doesn't read the log for each client."""
+WARM_BYTES = 16 << 20
+"""So many feeds without a reader stay, of so many bytes together, that a reconnect storm doesn't read the log for each
+client."""
 CHECK_S = 3.0
 """How often the log is asked what the doorbell may have missed."""
 _RETRY_S = 0.5
@@ -65,9 +67,14 @@ class Feeds:
         feed.readers.discard(wake)
         if not feed.readers:
             self._unread[feed.answer] = None
-            if len(self._unread) > WARM:
-                oldest, _ = self._unread.popitem(last=False)
-                self._feeds.pop(oldest, None)
+            self._cool()
+
+    def _cool(self) -> None:
+        """Lets the longest unread feeds go, down to what may stay warm."""
+        size = sum(self._feeds[answer].size for answer in self._unread)
+        while len(self._unread) > WARM or size > WARM_BYTES:
+            oldest, _ = self._unread.popitem(last=False)
+            size -= self._feeds.pop(oldest).size
 
     def __len__(self) -> int:
         return len(self._feeds)

@@ -22,6 +22,7 @@ from chatserver.pipeline.port import Pipeline, Question
 log = structlog.get_logger(__name__)
 
 _LOOK_S = 0.05
+_LOOK_AT_LEAST_S = 0.25  # how long an answer that another process has handed over waits for us at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,7 @@ class Generations:
         return tuple(
             [
                 Turn(other.question.text, (await read_document(self._answers, other)).text)
-                for other in earlier[-self._history_turns :]
+                for other in earlier[max(0, len(earlier) - self._history_turns) :]
             ]
         )
 
@@ -197,7 +198,7 @@ class Generations:
                 log.warning("cannot look for waiting answers", error=str(error))
             await asyncio.sleep(_LOOK_S)  # many rings are one look
             try:
-                async with asyncio.timeout(self._pace.lease_s / 5):
+                async with asyncio.timeout(min(self._pace.lease_s / 5, _LOOK_AT_LEAST_S)):
                     await self._look.wait()
             except TimeoutError:
                 pass
