@@ -71,9 +71,9 @@ async def idle_kib(port: int, process: psutil.Process, path: str, count: int) ->
 
 
 async def growth_mib(port: int, process: psutil.Process, entries: int, per_answer: int) -> dict[str, Any]:
-    """Growth of resident memory while so many entries are streamed, after half as many have filled the caches."""
+    """Growth of resident memory while so many entries are streamed, after as many have filled the caches."""
     answers = entries // per_answer
-    for _ in range(answers // 2):
+    for _ in range(answers):
         await answer(port, per_answer)
     before = process.memory_info().rss
     for _ in range(answers):
