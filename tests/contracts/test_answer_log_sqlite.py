@@ -206,6 +206,33 @@ def test_a_file_that_is_no_database_cannot_be_opened(path: Path) -> None:
     assert path.read_bytes().startswith(b"not a database")
 
 
+async def test_what_must_survive_the_machine_is_committed_fully(log: SqliteAnswerLog) -> None:
+    """Questions, stop requests, releases and terminal entries; text entries are not, for their speed."""
+
+    async def synchronous() -> str:
+        def ask(db: sqlite3.Connection) -> str:
+            return {1: "NORMAL", 2: "FULL"}[db.execute("PRAGMA synchronous").fetchone()[0]]
+
+        return str(await log._db._submit(ask, durable=False, transaction=False))
+
+    await log.create(question("a1"))
+    assert await synchronous() == "FULL"
+    claim = await claimed(log)
+    await log.append(claim, batch(0, 2), LEASE_S)
+    assert await synchronous() == "NORMAL"
+    await log.request_stop("ada", "a1")
+    assert await synchronous() == "FULL"
+    await log.append(claim, batch(2, 2), LEASE_S)
+    assert await synchronous() == "NORMAL"
+    await log.release(claim)
+    assert await synchronous() == "FULL"
+    claim = await claimed(log)
+    await log.append(claim, batch(4, 2), LEASE_S)
+    assert await synchronous() == "NORMAL"
+    await log.append(claim, batch(6, 1, seal=AnswerState.STOPPED), LEASE_S)
+    assert await synchronous() == "FULL"
+
+
 async def test_after_a_reboot_unsealed_answers_have_another_epoch(path: Path) -> None:
     """Their last text entries may be gone with the power, so old cursors must not be trusted; sealed ones keep theirs,
     and so does everything while the machine is up."""

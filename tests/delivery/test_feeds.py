@@ -15,6 +15,7 @@ from chatserver.delivery import feed as feed_module
 from chatserver.delivery import feeds as feeds_module
 from chatserver.delivery.feed import Feed
 from chatserver.delivery.feeds import Feeds
+from chatserver.delivery.outbox import Tail
 from tests.contracts.answer_logs import LEASE_S, batch, begun, question
 from tests.eventually import eventually
 
@@ -26,6 +27,8 @@ class BadBell(MemoryAnswerLog):
         super().__init__()
         self.spoil: Callable[[Ring], list[Ring]] = lambda ring: [ring]
         self.before_meta: asyncio.Event | None = None
+        self.before_read: asyncio.Event | None = None
+        self.reads = 0
         self.metas = 0
         self.away = False
 
@@ -44,6 +47,13 @@ class BadBell(MemoryAnswerLog):
         if self.before_meta is not None:
             await self.before_meta.wait()  # the answer is on its way back while the log goes on
         return meta
+
+    async def read(self, answer: str, first: int, limit: int) -> list[bytes]:
+        entries = await super().read(answer, first, limit)
+        self.reads += 1
+        if self.before_read is not None:
+            await self.before_read.wait()  # as above
+        return entries
 
 
 @pytest.fixture
@@ -153,6 +163,33 @@ async def test_a_late_word_of_the_log_does_not_reopen_an_ended_answer(
         async with asyncio.timeout(5):
             await reader.read(feed)
     assert reader.seqs == [0, 1, 2]
+
+
+async def test_a_ring_that_comes_while_the_log_is_read_doubles_nothing(log: BadBell, feeds: Feeds) -> None:
+    """A late ring brings what the read under way brings too: each entry is in the window once."""
+    lost: list[Ring] = []
+    log.spoil = lambda ring: lost.append(ring) or []  # type: ignore[func-returns-value]
+    claim = await begun(log)
+    reader = Reader()
+    feed = await open_feed(feeds, reader.woken.set)
+    log.before_read = asyncio.Event()
+    await log.append(claim, batch(0, 3), LEASE_S)
+    await eventually(lambda: log.reads)
+    feed.ring(lost[-1])
+    log.before_read.set()
+    await log.append(claim, batch(3, 1, seal=AnswerState.COMPLETED), LEASE_S)
+    async with asyncio.timeout(5):
+        await reader.read(feed)
+    assert reader.seqs == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("live", [0, 3, 4, 9])
+async def test_a_turn_that_holds_both_marks_only_the_replay(log: BadBell, feeds: Feeds, live: int) -> None:
+    """What the log had before the resume is marked, entry by entry."""
+    await begun(log, entries=6)
+    feed = await open_feed(feeds, lambda: None)
+    frames = [orjson.loads(frame) for frame in await Tail(feed, 2, live).frames()]
+    assert [frame.get("replay", False) for frame in frames] == [seq < live for seq in range(2, 6)]
 
 
 async def test_a_thousand_readers_open_an_answer_once(log: BadBell, feeds: Feeds) -> None:
