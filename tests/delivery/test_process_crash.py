@@ -64,7 +64,10 @@ async def test_killed_and_started_again(data: Path, log: str) -> None:
     assert [end["state"] for end in client.journal.got("end")] == ["completed"]
 
 
-@pytest.mark.parametrize("fault", ["before-append", "after-append", "in-transaction", "before-terminal"])
+@pytest.mark.parametrize(
+    "fault",
+    ["before-append", pytest.param("after-append", marks=pytest.mark.slow), "in-transaction", "before-terminal"],
+)
 async def test_killed_at_a_point(sibling: Server, fault: str) -> None:
     """SIGKILL before an append, after it and before anybody heard of it, within the transaction, and between the last
     text and the terminal entry: a sibling finishes the answer."""
@@ -108,7 +111,7 @@ async def test_frozen_past_its_lease(sibling: Server) -> None:
     nothing more to it, and its model call is cancelled."""
     with serving(beside(sibling)) as server:
         async with playing(server.target(), "frozen") as play:
-            client, chat, answer = await play.asks(300, 10)
+            client, chat, answer = await play.asks(120, 10)
             await client.until(answer, 20)
             owner = server.owner(answer)
             frozen, other = (server, sibling) if owner == server.pid else (sibling, server)
@@ -146,7 +149,7 @@ async def test_two_claimants_at_once(data: Path, log: str) -> None:
     assert all(was <= generations[answer] for answer, was in sampled)
 
 
-@pytest.mark.parametrize("skew_s", [-30, 30])
+@pytest.mark.parametrize("skew_s", [-30, pytest.param(30, marks=pytest.mark.slow)])
 async def test_clock_skew(sibling: Server, skew_s: int) -> None:
     """Two processes whose clocks are apart by more than a lease take answers from each other too early or too late;
     none is lost, doubled or spliced."""
@@ -165,6 +168,7 @@ async def test_clock_skew(sibling: Server, skew_s: int) -> None:
             assert max(generations) <= 3, "they do not wrest it from each other for ever"
 
 
+@pytest.mark.slow
 async def test_a_worker_that_dies_is_replaced(data: Path, log: str) -> None:
     """The parent starts another process for one that was killed, and connects are served all the while."""
     with serving(Server(data, "serve", log)) as server:

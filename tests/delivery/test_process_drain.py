@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,21 +13,17 @@ from tests.delivery.conformance.scenarios import playing
 from tests.delivery.conformance.server import LOGS, WAYS, Server, holds, serving
 from tests.eventually import eventually
 
-QUICK = {"serve", "uvicorn"}
 GRACE_S = 3.0
 """The promise: a server ends within its budget and this. A busy machine gets `SLACK_S` more."""
 SLACK_S = 4.0
 
 
-def ways() -> Iterator[object]:
-    for way in WAYS:
-        if way != "hooked":
-            yield pytest.param(way, marks=() if way in QUICK else pytest.mark.slow)
-
-
-@pytest.fixture(params=ways())
-def way(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+def every_way(*quick: str) -> pytest.MarkDecorator:
+    """Every way to serve; those that are not `quick` ones only when all is tested."""
+    ways = [way for way in WAYS if way != "hooked"]
+    return pytest.mark.parametrize(
+        "way", [pytest.param(way, marks=() if way in quick else pytest.mark.slow) for way in ways]
+    )
 
 
 @pytest.fixture(params=LOGS)
@@ -48,6 +43,7 @@ async def seconds_to_end(server: Server, budget_s: float) -> float:
     return time.monotonic() - began
 
 
+@every_way("serve", "uvicorn")
 async def test_answers_end_within_the_budget(data: Path, log: str, way: str) -> None:
     """On SIGTERM the clients are told, the answers under way are told to their end in the same process, questions are
     refused with a time to come back, and only then the connections close with 1012."""
@@ -72,12 +68,13 @@ async def test_answers_end_within_the_budget(data: Path, log: str, way: str) -> 
     assert report.counts["takeovers"] == 0
 
 
+@every_way("uvicorn")
 async def test_the_budget_is_exceeded(data: Path, log: str, way: str) -> None:
     """An answer that does not end within the budget is handed over: the server ends in time, and the next process
     withdraws the half-told step and tells it again."""
     with serving(Server(data, way, log, {"CHATSERVER_DRAIN_S": "0.5"})) as server:
         async with playing(server.target(), "handed over") as play:
-            client, chat, answer = await play.asks(200, 20)
+            client, chat, answer = await play.asks(80, 20)
             await client.until(answer, 20)
             server.signal(signal.SIGTERM)
             assert await client.closed() == 1012
@@ -93,7 +90,7 @@ async def test_a_sibling_goes_on_at_once(data: Path, log: str) -> None:
     settings = {"CHATSERVER_DRAIN_S": "0.5", "CHATSERVER_LEASE_S": "8"}
     with serving(Server(data, "uvicorn", log, settings)) as server:
         async with playing(server.target(), "sibling") as play:
-            client, chat, answer = await play.asks(200, 20)
+            client, chat, answer = await play.asks(80, 20)
             await client.until(answer, 20)
             with serving(Server(data, "uvicorn", log, settings)) as sibling:
                 server.signal(signal.SIGTERM)
@@ -136,6 +133,7 @@ async def test_questions_during_a_drain(data: Path, log: str) -> None:
     assert report.counts["answers"] == 4 * 30
 
 
+@every_way("uvicorn")
 async def test_a_stalled_reader_does_not_hold_the_server(data: Path, log: str, way: str) -> None:
     """A client that has stopped reading, with megabytes on their way to it, does not keep a server from ending within
     its budget and grace, and loses nothing."""
@@ -162,19 +160,19 @@ async def test_a_stalled_reader_does_not_hold_the_server(data: Path, log: str, w
                 await holds(play, again)
 
 
-@pytest.mark.parametrize("way", ["serve", "uvicorn"])
+@every_way("serve")
 async def test_a_second_interrupt_forces(data: Path, log: str, way: str) -> None:
     """Ctrl-C twice ends a server now, in the middle of its drain; its answers are finished by the next one."""
     with serving(Server(data, way, log, {"CHATSERVER_DRAIN_S": "60"}, may_fail=True)) as server:
         async with playing(server.target(), "forced") as play:
-            client, chat, answer = await play.asks(200, 20)
+            client, chat, answer = await play.asks(80, 20)
             await client.until(answer, 20)
             server.signal(signal.SIGINT)
             await client.next("draining")
             server.signal(signal.SIGINT)
             assert await seconds_to_end(server, 0) < 1 + SLACK_S
             assert "after sending" not in server.printed()
-            assert not server.processes()
+            await eventually(lambda: not server.processes(), within_s=SLACK_S)
             await client.closed()
             with serving(Server(data, "uvicorn", log, port=server.port)) as again:
                 await client.finish(chat)

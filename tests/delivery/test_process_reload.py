@@ -167,6 +167,7 @@ async def test_broken_code_keeps_the_old_process(reloading: Server) -> None:
         await holds(play, reloading)
 
 
+@pytest.mark.slow
 async def test_reload_twice(reloading: Server) -> None:
     """A save while a reload is under way is a second reload; answers that began before the first one end where they
     began."""
@@ -196,6 +197,7 @@ async def test_hangup_rolls_the_workers(tmp_path: Path) -> None:
     assert report.counts["takeovers"] == 0
 
 
+@pytest.mark.slow
 async def test_a_connect_is_never_refused_or_dropped(tmp_path: Path) -> None:
     """Through three rolls in a row, each connect is accepted at once or waits; none is reset and none is closed without
     a code that says to come back."""

@@ -315,17 +315,10 @@ async def read_back(target: Target, chats: Mapping[str, list[str]], *, within_s:
     entries: dict[str, list[Frame]] = {}
     states: dict[str, str] = {}
     client = Judge(target, "reader of the logs", complete=False)
-    await client.come_back()
-    try:
-        async with asyncio.timeout(within_s):
-            for chat, answers in chats.items():
-                await client.resume(chat, [{"answer": answer, "epoch": "none", "seq": -1} for answer in answers])
-            while not all(kept.ended for kept in client.answers.values()):
-                await client.read()
-    except TimeoutError:
-        pass  # the checker tells what is missing
-    finally:
-        await client.close()
+    client.answers = {answer: Kept(chat, "none") for chat, answers in chats.items() for answer in answers}
+    with suppress(TimeoutError):  # the checker tells what is missing
+        await client.finish(*chats, within_s=within_s)
+    await client.close()
     for event in client.journal.got("chunk"):
         if event["seq"] == len(entries.setdefault(event["answer"], [])):
             entries[event["answer"]].append(event["chunk"])
