@@ -68,6 +68,9 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "retrieval.langchain",
         "graph.embedded.*",
         "chatserver.answers.memory",
+        "chatserver.answers.redis",
+        "chatserver.answers.redis_link",
+        "chatserver.answers.redis_scripts",
         "chatserver.answers.sqlite",
         "chatserver.answers.sqlite_schema",
         "chatserver.models.*",
@@ -106,6 +109,7 @@ NEVER: dict[str, tuple[str, ...]] = {
 
 # Every third-party package and the modules that may import it; what is not here may not be imported.
 THIRD_PARTY: dict[str, tuple[str, ...]] = {
+    "hiredis": ("chatserver.answers.redis_link",),
     "httpx": ("chatserver.cli", "chatserver.client"),
     "jinja2": ("prompts",),
     "langchain_core": ("retrieval.langchain",),
@@ -129,6 +133,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
 
 # Packages that one file alone imports, so that replacing the upstream means replacing that file.
 ONE_FILE = (
+    "hiredis",
     "jinja2",
     "langchain_core",
     "neo4j",

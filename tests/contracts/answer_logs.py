@@ -1,15 +1,20 @@
 """Every implementation of the answer log, and the values that their tests feed them with."""
 
+import atexit
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from chatserver.answers.log import AnswerLog, Batch, Claim
 from chatserver.answers.memory import MemoryAnswerLog
 from chatserver.answers.meta import NewAnswer
+from chatserver.answers.redis import RedisAnswerLog
 from chatserver.answers.sqlite import SqliteAnswerLog
 from chatserver.answers.states import AnswerState
+from tests.contracts.redis_server import RedisServer, require_redis
 
 LEASE_S = 10.0
 
@@ -38,7 +43,27 @@ async def _sqlite(directory: Path, clock: Callable[[], float]) -> AsyncIterator[
     await log.aclose()
 
 
-IMPLEMENTATIONS = {"memory": _memory, "sqlite": _sqlite}
+@cache
+def _shared_redis() -> RedisServer:
+    """One for all tests of this process: starting one takes longer than a test. It ends with the process."""
+    require_redis()
+    directory = tempfile.TemporaryDirectory()
+    server = RedisServer(Path(directory.name)).start()
+    atexit.register(directory.cleanup)
+    atexit.register(server.kill)
+    return server
+
+
+@asynccontextmanager
+async def _redis(directory: Path, clock: Callable[[], float]) -> AsyncIterator[AnswerLog]:
+    server = _shared_redis()
+    server.says("FLUSHALL")
+    log = await RedisAnswerLog.open(server.url, clock=clock)
+    yield log
+    await log.aclose()
+
+
+IMPLEMENTATIONS = {"memory": _memory, "redis": _redis, "sqlite": _sqlite}
 
 
 def question(

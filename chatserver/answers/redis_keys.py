@@ -1,0 +1,106 @@
+"""The names of the answer log's keys and channels in Redis, and how a hash becomes a value. Pure.
+
+One answer's keys share a hash tag, and so do one user's: every script and transaction touches one slot of a cluster.
+    cs:{a:ANSWER}        hash: the answer's meta and marks
+    cs:{a:ANSWER}:e      stream: a batch each, its id the head after it
+    cs:{u:N:USER}:ask:…  string: the answer of an ask id
+    cs:{u:N:USER}:chat:… list: the chat's answers in the order of their creation
+    cs:{u:N:USER}:chats  sorted set: chats by the time of their last question
+    cs:{u:N:USER}:titles hash: chat to its first question
+    cs:due               sorted set: unsealed answers by when to look whether they can be claimed, 0 for queued ones
+    cs:stops:OWNER       set: answers that this owner may have to stop
+"""
+
+import zlib
+from collections.abc import Sequence
+from typing import Any, Final
+
+import orjson
+
+from chatserver.answers.meta import AnswerMeta, NewAnswer
+from chatserver.answers.states import AnswerState
+
+DUE: Final = "cs:due"
+NEWS: Final = "cs:news"
+"""The channel of what every process must hear."""
+RINGS: Final = 4096
+"""Channels that appends ring on: an answer has one, a process listens to those of the answers that it tails."""
+
+META: Final = ("q", "e", "s", "g", "o", "h", "a", "t", "l")
+"""Question, epoch, state, generation, owner, head, acknowledged, stop requested, lease until."""
+MARK: Final = "m:"
+
+
+def meta_key(answer: str) -> str:
+    return f"cs:{{a:{answer}}}"
+
+
+def entries_key(answer: str) -> str:
+    return f"cs:{{a:{answer}}}:e"
+
+
+def user_key(user: str, *rest: str) -> str:
+    """The length keeps users apart whose names hold braces and colons."""
+    return ":".join((f"cs:{{u:{len(user)}:{user}}}", *rest))
+
+
+def stops_key(owner: str) -> str:
+    return f"cs:stops:{owner}"
+
+
+def ring_channel(answer: str) -> str:
+    return f"cs:ring:{zlib.crc32(answer.encode()) % RINGS}"
+
+
+def due_member(asked_at: float, answer: str) -> str:
+    """Sorts by the time of the question."""
+    return f"{asked_at:020.6f}:{answer}"
+
+
+def answer_of(member: bytes) -> str:
+    return member.decode().partition(":")[2]
+
+
+def question_blob(new: NewAnswer) -> bytes:
+    return orjson.dumps(
+        [
+            new.answer,
+            new.user,
+            new.chat,
+            new.ask_id,
+            new.text,
+            new.asked_at,
+            new.namespace,
+            new.filter,
+            new.options,
+        ]
+    )
+
+
+def meta_of(values: Sequence[Any] | None) -> AnswerMeta | None:
+    """The values of META; None when there is no such hash."""
+    if values is None or values[0] is None:
+        return None
+    blob, epoch, state, generation, owner, head, acknowledged, stop, lease = values
+    answer, user, chat, ask_id, text, asked_at, namespace, filter, options = orjson.loads(blob)
+    return AnswerMeta(
+        question=NewAnswer(
+            answer=answer,
+            epoch=epoch.decode(),
+            user=user,
+            chat=chat,
+            ask_id=ask_id,
+            text=text,
+            asked_at=asked_at,
+            namespace=namespace,
+            filter=filter,
+            options=options,
+        ),
+        state=AnswerState(state.decode()),
+        generation=int(generation),
+        owner=owner.decode() if owner else None,
+        head=int(head),
+        acknowledged=int(acknowledged),
+        stop_requested=stop == b"1",
+        lease_until=float(lease),
+    )

@@ -1,0 +1,274 @@
+"""One connection to Redis that many callers share, opened again by itself.
+
+Theory of operation
+    Redis answers the commands of a connection in their order, so replies need no names: a queue of futures is enough.
+    Commands that are called in the same turn of the event loop leave in one write, and thus in one round trip,
+    whoever called them. Nothing waits in line while Redis is away: a call fails at once, and those under way fail with
+    the connection. A connection whose oldest call has waited for `patience_s` counts as dead.
+"""
+
+import asyncio
+import random
+import ssl
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import hiredis
+import structlog
+
+from chatserver.answers.log import LogUnavailable
+
+log = structlog.get_logger(__name__)
+
+Argument: TypeAlias = str | bytes | int | float
+
+PATIENCE_S = 5.0
+_CONNECT_S = 2.0
+_BACKOFF_S = (0.02, 0.05, 0.1, 0.2, 0.5)
+"""Waits between attempts to connect, each with jitter; the last one repeats."""
+_READ_ONLY = ("READONLY", "LOADING", "MASTERDOWN")
+"""What a server says that can't be written to: another one may have taken its place at this address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a Redis is and how to be let in. Never printed: it may hold a password."""
+
+    host: str
+    port: int
+    path: str | None
+    tls: bool
+    username: str | None
+    password: str | None
+    database: int
+
+    @classmethod
+    def parse(cls, url: str) -> "Address":
+        """`redis://[[user]:password@]host[:port][/database]`, `rediss://…` for TLS, `unix://…/path[?db=N]`. Raises
+        `ValueError`."""
+        parts = urlsplit(url)
+        if parts.scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("should be a URL that starts with redis:// or rediss:// or unix://")
+        local = parts.scheme == "unix"
+        database = parse_qs(parts.query).get("db", ["0"])[0] if local else parts.path.strip("/") or "0"
+        if not database.isdigit():
+            raise ValueError("the database of Redis should be a number")
+        return cls(
+            host=parts.hostname or "localhost",
+            port=parts.port or 6379,
+            path=unquote(parts.path) if local else None,
+            tls=parts.scheme == "rediss",
+            username=unquote(parts.username) if parts.username else None,
+            password=unquote(parts.password) if parts.password else None,
+            database=int(database),
+        )
+
+    def greeting(self) -> list[tuple[Argument, ...]]:
+        """The commands that a connection begins with."""
+        commands: list[tuple[Argument, ...]] = []
+        if self.password is not None:
+            commands.append(("AUTH", *((self.username,) if self.username else ()), self.password))
+        if self.database:
+            commands.append(("SELECT", self.database))
+        return [*commands, ("CLIENT", "SETNAME", "chatserver"), ("PING",)]
+
+
+class _Wire(asyncio.Protocol):
+    """The bytes of one connection. `heard` gets each reply that no call waits for."""
+
+    def __init__(self, heard: Callable[[Any], None], lost: Callable[[], None]) -> None:
+        self._reader = hiredis.Reader()
+        self._heard = heard
+        self._lost = lost
+        self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
+        self._out: list[bytes] = []
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def call(self, *command: Argument) -> "asyncio.Future[Any]":
+        reply: asyncio.Future[Any] = self._loop.create_future()
+        self._waiting.append((self._loop.time(), reply))
+        self.tell(*command)
+        return reply
+
+    def tell(self, *command: Argument) -> None:
+        """For commands whose replies are not in line with the calls."""
+        if not self._out:
+            self._loop.call_soon(self._flush)
+        self._out.append(hiredis.pack_command(command))  # type: ignore[arg-type]  # its stub means a tuple of one
+
+    def data_received(self, data: bytes) -> None:
+        self._reader.feed(data)
+        try:
+            while (reply := self._reader.gets()) is not False:
+                self._take(reply)
+        except hiredis.ProtocolError:
+            self.abort()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
+        while self._waiting:
+            _, reply = self._waiting.popleft()
+            if not reply.done():
+                reply.set_exception(LogUnavailable("the connection to Redis was lost"))
+        self._lost()
+
+    def waits_since(self) -> float | None:
+        """When the oldest call was made that has no reply yet."""
+        return self._waiting[0][0] if self._waiting else None
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _take(self, reply: Any) -> None:
+        if not self._waiting:
+            self._heard(reply)
+            return
+        _, waiting = self._waiting.popleft()
+        if waiting.done():  # its caller has gone
+            return
+        if isinstance(reply, hiredis.ReplyError):
+            waiting.set_exception(reply)
+        else:
+            waiting.set_result(reply)
+
+    def _flush(self) -> None:
+        out, self._out = self._out, []
+        if self._transport is not None:
+            self._transport.write(b"".join(out))
+
+
+class RedisLink:
+    """`open` it on the loop that uses it; `aclose` ends it. `opened` runs on each new connection before anybody else
+    may call, `heard` gets what Redis says unasked (pub/sub)."""
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        opened: Callable[[], Awaitable[None]] | None = None,
+        heard: Callable[[Any], None] = lambda reply: None,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self._address = address
+        self._opened = opened
+        self._heard = heard
+        self._patience_s = patience_s
+        self._wire: _Wire | None = None
+        self._ready = False
+        self._gone = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
+
+    @property
+    def ready(self) -> bool:
+        return self._ready
+
+    async def open(self) -> None:
+        """Returns once connected. Raises `LogUnavailable` when the first attempt fails; then nothing is left open."""
+        await self._connect()
+        self._keeper = asyncio.create_task(self._keep(), name="redis-link")
+
+    async def call(self, *command: Argument) -> Any:
+        """The reply. Raises `LogUnavailable` while there is no connection, and for every error that Redis answers."""
+        if self._wire is None or not self._ready:
+            raise LogUnavailable("there is no connection to Redis")
+        return await self._called(self._wire, *command)
+
+    def tell(self, *command: Argument) -> None:
+        """Sends when connected; a reply goes to `heard`."""
+        if self._wire is not None:
+            self._wire.tell(*command)
+
+    def rebuild(self) -> None:
+        """Drops the connection; the keeper opens another one."""
+        if self._wire is not None:
+            self._wire.abort()
+
+    async def aclose(self) -> None:
+        """Idempotent."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        self._ready = False
+        self.rebuild()
+
+    async def _called(self, wire: _Wire, *command: Argument) -> Any:
+        try:
+            return await wire.call(*command)
+        except hiredis.ReplyError as error:
+            if str(error).startswith(_READ_ONLY):
+                wire.abort()
+            raise RedisRefused(str(error)) from None
+
+    async def _connect(self) -> None:
+        wire: _Wire | None = None
+        try:
+            async with asyncio.timeout(_CONNECT_S):
+                self._gone.clear()
+                wire = await self._dial()
+                for command in self._address.greeting():
+                    await self._called(wire, *command)
+            self._wire = wire
+            if self._opened is not None:
+                async with asyncio.timeout(self._patience_s):
+                    await self._opened()
+            self._ready = True
+        except (OSError, LogUnavailable) as error:  # TimeoutError is an OSError
+            if wire is not None:
+                wire.abort()
+            self._wire = None
+            raise LogUnavailable(f"Redis does not answer: {_told(error)}") from None
+
+    async def _dial(self) -> _Wire:
+        loop, address = asyncio.get_running_loop(), self._address
+
+        def make() -> _Wire:
+            return _Wire(self._heard, self._gone.set)
+
+        if address.path is not None:
+            return (await loop.create_unix_connection(make, address.path))[1]
+        tls = ssl.create_default_context() if address.tls else None
+        return (await loop.create_connection(make, address.host, address.port, ssl=tls))[1]
+
+    async def _keep(self) -> None:
+        attempt = 0
+        while True:
+            if self._ready:
+                await self._until_gone()
+                self._ready, attempt = False, 0
+                log.warning("connection to Redis lost")
+            await asyncio.sleep(_BACKOFF_S[min(attempt, len(_BACKOFF_S) - 1)] * random.uniform(0.5, 1.5))  # noqa: S311
+            attempt += 1
+            try:
+                await self._connect()
+                log.info("connected to Redis again", attempts=attempt)
+            except LogUnavailable as error:
+                if attempt == 1:
+                    log.warning("cannot connect to Redis, trying on", error=str(error))
+
+    async def _until_gone(self) -> None:
+        while not self._gone.is_set():
+            try:
+                async with asyncio.timeout(self._patience_s / 4):
+                    await self._gone.wait()
+            except TimeoutError:
+                since = self._wire.waits_since() if self._wire is not None else None
+                if since is not None and asyncio.get_running_loop().time() - since > self._patience_s:
+                    log.warning("Redis does not answer any more", patience_s=self._patience_s)
+                    self.rebuild()
+
+
+class RedisRefused(LogUnavailable):
+    """Redis has answered with an error; the text begins with its code."""
+
+
+def _told(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,38 @@
+"""The Lua scripts, sent by their hash; a Redis that does not have one yet is given its text."""
+
+import hashlib
+from importlib import resources
+from typing import Any
+
+from chatserver.answers.redis_link import Argument, RedisLink, RedisRefused
+
+
+class Script:
+    """`lua/NAME.lua`, after what all scripts begin with."""
+
+    def __init__(self, name: str) -> None:
+        folder = resources.files("chatserver.answers") / "lua"
+        parts = [(folder / f"{part}.lua").read_text("utf-8") for part in ("answer", name)]
+        self._text = "\n".join(parts)
+        self._hash = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
+
+    async def run(self, link: RedisLink, keys: list[str], *arguments: Argument) -> Any:
+        """Raises `LogUnavailable`."""
+        try:
+            return await link.call("EVALSHA", self._hash, len(keys), *keys, *arguments)
+        except RedisRefused as error:
+            if not str(error).startswith("NOSCRIPT"):
+                raise
+            return await link.call("EVAL", self._text, len(keys), *keys, *arguments)
+
+
+ACKNOWLEDGE = Script("acknowledge")
+APPEND = Script("append")
+ASK = Script("ask")
+CLAIM = Script("claim")
+CREATE = Script("create")
+MARK = Script("mark")
+READ = Script("read")
+RELEASE = Script("release")
+RENEW = Script("renew")
+STOP = Script("stop")
