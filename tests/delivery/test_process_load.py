@@ -3,6 +3,7 @@
 import asyncio
 import resource
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -115,6 +116,24 @@ async def test_disk_full(server: Server) -> None:
         assert await other.ask(play.target.question(12), chat=play.chat("refused"), id=play.chat("id"))
         await asyncio.gather(client.finish(chat), other.ended())
         await holds(play, server)
+
+
+@pytest.mark.slow
+async def test_half_open_peers_are_reaped(tmp_path: Path) -> None:
+    """A peer that is gone without an end answers no ping: its connection ends, and a living one stays."""
+    config = tmp_path / "uvicorn.toml"
+    config.write_text("ws_ping_interval = 1.0\nws_ping_timeout = 1.0\n")
+    with serving(Server(tmp_path / "data", "serve", arguments=("--config", str(config)))) as server:
+        async with proxy(server.port) as network, playing(server.target(), "half-open peers") as play:
+            clients = [play.judge(f" {n}") for n in range(5)]
+            for client in clients:
+                await client.connect(network.url)
+            alive = await play.connected(" alive")
+            before = await settled_descriptors(worker(server))
+            network.forget()
+            await asyncio.sleep(4)
+            assert await settled_descriptors(worker(server)) == before - 5
+            await alive.settled()
 
 
 async def churn(play: Play, turns: int) -> None:

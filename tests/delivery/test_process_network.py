@@ -81,3 +81,34 @@ async def test_slow_link(server: Server) -> None:
             if not any(end["answer"] == answer for end in client.journal.got("end")):
                 await client.next("end", answer=answer)
         await holds(play, server)
+
+
+@pytest.fixture(scope="module", params=LOGS)
+def server_of_many(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One that tells users apart."""
+    with serving(Server(tmp_path_factory.mktemp("users") / "data", "hooked", request.param)) as server:
+        yield server
+
+
+async def test_somebody_elses_answer(server_of_many: Server) -> None:
+    """To another user an answer does not exist: its cursor is gone, its chat is empty, it can't be stopped or
+    acknowledged, and the same ask id is another question."""
+    ada, bob = (server_of_many.target(headers={"X-User": user}, user=user) for user in ("ada", "bob"))
+    async with playing(ada, "ada's") as play, playing(bob, "bob's") as other:
+        client, chat = await play.connected(), play.chat()
+        answer = await client.ask(ada.question(60, 10), chat=chat, id="the same id")
+        await client.entries(5)
+        thief = await other.connected(complete=False)
+        cursor = {"answer": answer, "epoch": client.answers[answer].epoch, "seq": 2}
+        assert [verdict["verdict"] for verdict in (await thief.resume(chat, [cursor]))["answers"]] == ["gone"]
+        assert (await thief.resume(chat, []))["answers"] == []
+        for kind, fields in (("stop", {}), ("ack", {"seq": 3})):
+            await thief.send(kind, answer=answer, **fields)
+            assert (await thief.next("error", answer=answer))["code"] == "unknown_answer"
+        assert await thief.ask(bob.question(3), chat=chat, id="the same id") != answer
+        await thief.ended()
+        await client.ended()
+        assert client.journal.got("end")[0]["state"] == "completed"
+        for journals in (play, other):
+            report = await journals.verdict(expect=scripted_text)
+            assert report.ok, str(report)
