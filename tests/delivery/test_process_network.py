@@ -93,7 +93,7 @@ def server_of_many(request: pytest.FixtureRequest, tmp_path_factory: pytest.Temp
 async def test_somebody_elses_answer(server_of_many: Server) -> None:
     """To another user an answer does not exist: its cursor is gone, its chat is empty, it can't be stopped or
     acknowledged, and the same ask id is another question."""
-    ada, bob = (server_of_many.target(headers={"X-User": user}, user=user) for user in ("ada", "bob"))
+    ada, bob = (server_of_many.target(user) for user in ("ada", "bob"))
     async with playing(ada, "ada's") as play, playing(bob, "bob's") as other:
         client, chat = await play.connected(), play.chat()
         answer = await client.ask(ada.question(60, 10), chat=chat, id="the same id")

@@ -74,6 +74,10 @@ def free_port() -> int:
         return port
 
 
+def scripted_question(tokens: int, delay_ms: int) -> str:
+    return f"/script tokens={tokens} delay_ms={delay_ms}"
+
+
 def scripted_text(question: str) -> str | None:
     """What the scripted model says to a question, for the checker."""
     return parse_script(question).text()
@@ -111,8 +115,9 @@ class Server:
         assert self._process is not None
         return self._process.pid
 
-    def target(self, **fields: object) -> Target:
-        return Target(self.url, lambda tokens, delay_ms: f"/script tokens={tokens} delay_ms={delay_ms}", **fields)  # type: ignore[arg-type]
+    def target(self, user: str = "anonymous") -> Target:
+        """As this user; only `hooked` tells users apart."""
+        return Target(self.url, scripted_question, {"X-User": user}, user)
 
     def start(self) -> "Server":
         """Returns at once; see `wait_ready`."""
@@ -138,9 +143,9 @@ class Server:
         deadline = time.monotonic() + within_s
         while not self.is_ready():
             if self.has_ended():
-                raise AssertionError(f"the server ended while starting:\n{self.printed()}")
+                raise AssertionError(f"the server ended while starting:\n{self.printed()[-3000:]}")
             if time.monotonic() > deadline:
-                raise AssertionError(f"the server is not ready after {within_s} s:\n{self.printed()}")
+                raise AssertionError(f"the server is not ready after {within_s} s:\n{self.printed()[-3000:]}")
             time.sleep(0.03)
         self.processes()
         return self
