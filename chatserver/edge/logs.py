@@ -43,3 +43,6 @@ def configure_logs(level: int = logging.INFO) -> None:
         logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _LossyStream(sys.stderr))),
         cache_logger_on_first_use=True,
     )
+    # asyncio says it for each frame written between a peer's reset and the loop's next turn; the connection's end is
+    # noticed by its reader.
+    logging.getLogger("asyncio").addFilter(lambda record: record.msg != "socket.send() raised exception.")

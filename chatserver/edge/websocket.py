@@ -3,6 +3,7 @@
 Written against raw ASGI: on the sending path every layer is a cost per token.
 """
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -13,6 +14,9 @@ from chatserver.delivery.socket import SocketClosed
 from chatserver.edge.identity import Identify, is_same_origin
 from chatserver.protocol.codes import CloseCode
 from chatserver.protocol.events import SUBPROTOCOL
+
+_TURN = 64
+"""Frames sent without giving the event loop a turn: before it has one, nobody hears that the peer is gone."""
 
 
 class AsgiSocket:
@@ -36,9 +40,11 @@ class AsgiSocket:
         if self._closed:
             raise SocketClosed
         try:
-            for frame in frames:
+            for count, frame in enumerate(frames, 1):
                 await self._send({"type": "websocket.send", "text": frame})
                 self.sent += 1
+                if count % _TURN == 0:
+                    await asyncio.sleep(0)
         except (OSError, RuntimeError) as error:  # uvicorn: ClientDisconnected (an OSError), or "after … close"
             self._closed = True
             raise SocketClosed from error
