@@ -29,11 +29,13 @@ _PIECE = re.compile(r"(?:\S+\s*){1,4}|\s+")
 
 
 @dataclass(frozen=True, slots=True)
-class _Materials:
-    """What an answer is composed from; nothing is chosen from a context that does not speak of the question."""
+class Extract:
+    """An answer before it is told: its Markdown, what it quotes, and how sure it is (0 to 1) that the context
+    answers at all; without quotes and records it is a refusal."""
 
+    text: str
     chosen: tuple[Candidate, ...]
-    covered: Coverage
+    confidence: float
 
 
 class ExtractiveModel:
@@ -45,15 +47,16 @@ class ExtractiveModel:
         self._embedder = embedder
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelPart, None]:
-        language: Language = "nl" if request.language == "nl" else "en"
-        yield NoticePart("no_model", composition.NO_MODEL[language])
+        yield NoticePart("no_model", composition.NO_MODEL[_language(request)])
+        extract = await self.extract(request)
+        for piece in pieces(extract.text):
+            yield TextPart(piece)
+
+    async def extract(self, request: ModelRequest) -> Extract:
         passages = [ranked.passage for ranked in request.context.passages]
         among = await asyncio.to_thread(candidates, passages)
         vectors = await self._embed(request.question, passages, among)
-        materials = await asyncio.to_thread(_choose, request, language, passages, among, vectors)
-        text = _compose(request, language, materials)
-        for piece in pieces(text):
-            yield TextPart(piece)
+        return await asyncio.to_thread(_extract, request, passages, among, vectors)
 
     async def aclose(self) -> None:
         """Nothing is held: the embedder belongs to who gave it."""
@@ -75,30 +78,32 @@ def pieces(text: str) -> Iterator[str]:
     return (match.group() for match in _PIECE.finditer(text))
 
 
-def _choose(
-    request: ModelRequest,
-    language: Language,
-    passages: Sequence[Passage],
-    among: Sequence[Candidate],
-    vectors: Sequence[Vector] | None,
-) -> _Materials:
+def _extract(
+    request: ModelRequest, passages: Sequence[Passage], among: Sequence[Candidate], vectors: Sequence[Vector] | None
+) -> Extract:
+    language = _language(request)
     covered = coverage(request.question, language, [f"{passage.title}\n{passage.text}" for passage in passages])
     answers = covered.share > COVERED
     most = 0 if not answers else MOST_BESIDE_RECORDS if request.context.records else MOST
-    return _Materials(tuple(select(request.question, language, passages, among, vectors, most=most)), covered)
+    chosen = tuple(select(request.question, language, passages, among, vectors, most=most))
+    return Extract(_compose(request, language, chosen, covered), chosen, covered.share)
 
 
-def _compose(request: ModelRequest, language: Language, materials: _Materials) -> str:
-    context, covered = request.context, materials.covered
-    if not materials.chosen and not context.records:
+def _compose(request: ModelRequest, language: Language, chosen: Sequence[Candidate], covered: Coverage) -> str:
+    context = request.context
+    if not chosen and not context.records:
         return composition.refusal(language, covered.missing, [r.passage.title for r in context.passages])
     return composition.answer(
         language,
         missing=() if context.records else covered.missing_names,
         table=composition.table(context.records, first=len(context.passages) + 1),
-        quotes=composition.quotes(context.passages, materials.chosen),
+        quotes=composition.quotes(context.passages, chosen),
         facts=composition.bullets(_helpful(context.facts, request.question)),
     )
+
+
+def _language(request: ModelRequest) -> Language:
+    return "nl" if request.language == "nl" else "en"
 
 
 def _helpful(facts: Sequence[Fact], question: str) -> list[Fact]:
