@@ -17,7 +17,16 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 PREFIX: Final = "CHATSERVER_"
@@ -210,8 +219,21 @@ class Redis(Group):
         default=None,
         validation_alias="CHATSERVER_REDIS_URL",
         min_length=1,
-        description="address of Redis (may hold a password)",
+        description="address of Redis, where the answers of many nodes are then kept (may hold a password)",
     )
+    keep_days: float = Field(
+        default=30.0,
+        validation_alias="CHATSERVER_REDIS_KEEP_DAYS",
+        ge=0,
+        description="how long Redis keeps an ended answer; 0 for ever",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _is_address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and urlsplit(url.get_secret_value()).scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("should be a URL that starts with redis:// or rediss:// or unix://")
+        return url
 
 
 class Settings(BaseSettings):
@@ -242,7 +264,7 @@ class Settings(BaseSettings):
         return [
             variable.name
             for variable in variables()
-            if variable.group in {"pinecone", "neo4j", "redis"}
+            if variable.group in {"pinecone", "neo4j"}
             and getattr(getattr(self, variable.group), variable.field) is not None
         ]
 

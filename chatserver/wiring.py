@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from chatserver.answers.log import AnswerLog
+from chatserver.answers.redis import RedisAnswerLog
 from chatserver.answers.sqlite import SqliteAnswerLog
 from chatserver.delivery.manager import ConnectionManager, DeliveryPolicy
 from chatserver.generation.generation import Pace
@@ -87,7 +88,7 @@ async def open_system(settings: Settings, *, model: Model | None = None) -> Asyn
     `LogUnavailable`, `RetrievalError`."""
     async with AsyncExitStack() as stack:
         knowledge = await stack.enter_async_context(open_knowledge(settings))
-        answers = await SqliteAnswerLog.open(settings.storage.data_dir / "answers.db")
+        answers = await open_answers(settings)
         stack.push_async_callback(answers.aclose)
         pipeline = await stack.enter_async_context(open_pipeline(settings, knowledge, model))
         owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
@@ -112,6 +113,14 @@ async def open_system(settings: Settings, *, model: Model | None = None) -> Asyn
         yield system
         if not system.draining:  # stopped without a signal: hand over at once rather than let leases expire
             await generations.drain(0)
+
+
+async def open_answers(settings: Settings) -> AnswerLog:
+    """The answer log alone: on Redis when one is set, else in the data directory. Raises `LogUnavailable`."""
+    url = settings.redis.url
+    if url is not None:
+        return await RedisAnswerLog.open(url.get_secret_value(), keep_s=settings.redis.keep_days * 86_400)
+    return await SqliteAnswerLog.open(settings.storage.data_dir / "answers.db")
 
 
 @asynccontextmanager

@@ -137,4 +137,11 @@ class AnswerLog(Protocol):
         """Rings `listener` on the event loop; returns the function that ends it. While nobody is `interested` the
         log may skip looking for what other processes did."""
 
+    async def follow(self, answer: str) -> None:
+        """Until `unfollow`, what other processes append to this answer rings too. Never raises: a log that can't
+        listen now will later, and then rings for everything."""
+
+    def unfollow(self, answer: str) -> None:
+        """Ends one `follow`."""
+
     async def aclose(self) -> None: ...

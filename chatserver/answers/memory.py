@@ -141,6 +141,12 @@ class MemoryAnswerLog:
         self._listeners[listener] = None
         return lambda: self._listeners.pop(listener, None)
 
+    async def follow(self, answer: str) -> None:
+        """There are no other processes."""
+
+    def unfollow(self, answer: str) -> None:
+        """The end of nothing."""
+
     async def aclose(self) -> None:
         self._listeners.clear()
 

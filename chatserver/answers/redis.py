@@ -2,21 +2,28 @@
 
 Theory of operation
     An answer is a hash and a stream in one slot; a script appends to both under the fence (`lua/append.lua`). What
-    lies in other slots (a user's chats, the index of unsealed answers) is only an index to that: written before or
-    after it, repaired by whoever comes upon a difference, never asked for the truth. The clock of leases is Redis's.
+    lies in other slots (a user's chats, the unsealed answers) is only an index to that: see `RedisIndex`. The clock of
+    leases is Redis's.
 
     The index of unsealed answers holds, for each, when to look at it next: at once when it is queued, else when its
     lease would end that was known last. Appends and renewals don't touch it: who looks finds the lease extended, and
     writes the new time.
 
+    Redis may lose what it has acknowledged: its last second in a crash, more in a failover, all in a FLUSHALL. An
+    owner keeps what it has appended (`Held`), notices at its next append, renewal or reconnection that the log is not
+    that, and appends again what is missing: the same entries at the same places, so that no reader's cursor lies. What
+    can't be made whole again gets another epoch and another owner, and readers a `snapshot` or `gone` verdict.
+
     A process has three connections, however many chats: one for writes, one for reads, one that hears the doorbell.
 
-What survives is Redis's affair: see `docs/redis.md`.
+What survives what is told in `docs/redis.md`.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
+
+import structlog
 
 from chatserver.answers import redis_scripts as scripts
 from chatserver.answers.log import (
@@ -31,58 +38,77 @@ from chatserver.answers.log import (
     Ring,
 )
 from chatserver.answers.meta import AnswerMeta, NewAnswer
+from chatserver.answers.redis_doorbell import PROBE_S, Doorbell
+from chatserver.answers.redis_held import Held, Kept
+from chatserver.answers.redis_index import RedisIndex
 from chatserver.answers.redis_keys import (
-    DUE,
     MARK,
     META,
     NEWS,
-    answer_of,
-    due_member,
     entries_key,
     meta_key,
     meta_of,
     question_blob,
     ring_channel,
-    stops_key,
-    user_key,
 )
-from chatserver.answers.redis_link import Address, RedisLink
+from chatserver.answers.redis_link import PATIENCE_S, Address, RedisLink
+from chatserver.answers.redis_restore import Restorer
 from chatserver.answers.states import AnswerState
+
+log = structlog.get_logger(__name__)
 
 PAGE_BYTES = 1 << 20
 _PENDING_MS = 3_600_000
-_STOPS_S = 86_400
+"""A question whose asking was cut short in the middle is forgotten after an hour."""
 
 
 class RedisAnswerLog:
-    def __init__(self, address: Address, *, clock: Callable[[], float] | None = None) -> None:
+    """Made by `open`."""
+
+    def __init__(
+        self, address: Address, *, clock: Callable[[], float] | None, keep_s: float, patience_s: float, probe_s: float
+    ) -> None:
         self._clock = clock
-        self._writes = RedisLink(address)
-        self._reads = RedisLink(address)
+        self._writes = RedisLink(address, reopened=self._restore_all, patience_s=patience_s)
+        self._reads = RedisLink(address, patience_s=patience_s)
+        self._index = RedisIndex(self._writes, self._reads, keep_s=keep_s)
+        self._doorbell = Doorbell(address, self._writes, self._ring, probe_s=probe_s)
+        self._restorer = Restorer(self._writes, self._index, self._doorbell, self._send, self._now)
         self._listeners: dict[Listener, Callable[[], bool]] = {}
 
     @classmethod
-    async def open(cls, url: str, *, clock: Callable[[], float] | None = None) -> Self:
+    async def open(
+        cls,
+        url: str,
+        *,
+        clock: Callable[[], float] | None = None,
+        keep_s: float = 0.0,
+        patience_s: float = PATIENCE_S,
+        probe_s: float = PROBE_S,
+    ) -> Self:
         """`clock` takes the place of Redis's own. Raises `LogUnavailable` when Redis does not answer, `ValueError` for
         a URL that is none."""
-        log = cls(Address.parse(url), clock=clock)
+        opened = cls(Address.parse(url), clock=clock, keep_s=keep_s, patience_s=patience_s, probe_s=probe_s)
         try:
-            await log._writes.open()
-            await log._reads.open()
+            await opened._writes.open()
+            await opened._reads.open()
+            await opened._doorbell.open()
         except LogUnavailable:
-            await log.aclose()
+            await opened.aclose()
             raise
-        return log
+        return opened
 
     async def create(self, new: NewAnswer) -> tuple[AnswerMeta, bool]:
-        made, answer = await asyncio.gather(self._create(new), self._ask(new))
+        made, answer = await asyncio.gather(self._create(new), self._index.ask(new))
         if answer == new.answer:
-            await self._settle(new)
+            await self._index.settle(new)
+            self._restorer.asked(new)
             return AnswerMeta(new, AnswerState.QUEUED, 0, None, 0, -1, False, 0.0), True
         if made:
             await self._writes.call("DEL", meta_key(new.answer))
         meta = await self.meta(answer)
-        assert meta is not None
+        if meta is None:
+            raise LogUnavailable(f"{answer} is known to its user and has no log")
         return meta, False
 
     async def claim(self, answer: str, owner: str, lease_s: float) -> tuple[Claim, AnswerMeta] | None:
@@ -90,62 +116,59 @@ class RedisAnswerLog:
         meta = meta_of(got[0]) if got else None
         if meta is None:
             return None
-        await self._look_at(meta, meta.lease_until)
+        claim = Claim(answer, meta.generation, owner)
+        self._restorer.held[answer] = Held(claim, meta, lease_s, meta.head, got[1].decode())
+        await self._index.look_at(meta.question, meta.lease_until)
         if meta.stop_requested:
-            await self._note_stop(meta)
-        return Claim(answer, meta.generation, owner), meta
+            await self._index.note_stop(meta)
+        return claim, meta
 
     async def renew(self, claim: Claim, lease_s: float) -> bool:
-        stop = await scripts.RENEW.run(
-            self._writes, [meta_key(claim.answer)], claim.generation, claim.owner, lease_s, self._now()
-        )
+        arguments = (claim.generation, claim.owner, lease_s, self._now())
+        stop = await scripts.RENEW.run(self._writes, [meta_key(claim.answer)], *arguments)
+        if stop is None and await self._restorer.restore(claim):
+            stop = await scripts.RENEW.run(self._writes, [meta_key(claim.answer)], *arguments)
         if stop is None:
+            self._restorer.let_go(claim)
             raise Fenced(claim.answer)
         return bool(stop == b"1")
 
     async def append(self, claim: Claim, batch: Batch, lease_s: float) -> Appended:
-        head = batch.expected_head + len(batch.entries)
-        verdict, stop, at = await scripts.APPEND.run(
-            self._writes,
-            [meta_key(claim.answer), entries_key(claim.answer)],
-            claim.generation,
-            claim.owner,
-            batch.expected_head,
-            head,
-            batch.id,
-            b"\n".join(batch.entries),
-            batch.seal or "",
-            lease_s,
-            self._now(),
-            ring_channel(claim.answer),
-            f"{claim.answer} {head}",
-            "",
-            "",
-        )
+        blob = b"\n".join(batch.entries)
+        held = self._restorer.held_by(claim)
+        kept = held.extended(batch, blob) if held else Kept(batch, blob, "", "")
+        verdict, stop, head = await self._send(claim, kept, lease_s)
+        if verdict == b"lost" and await self._restorer.restore(claim):
+            verdict, stop, head = await self._send(claim, kept, lease_s)
         match verdict:
             case b"ok":
+                if held is not None:
+                    self._restorer.note(held, kept)
                 self._ring(Ring(claim.answer, batch.expected_head, batch.entries, batch.seal))
-                return Appended(head, stop == b"1")
+                return Appended(kept.head, stop == b"1")
             case b"conflict":
-                raise Conflict(f"head is {int(at)}, not {batch.expected_head}")
+                raise Conflict(f"head is {int(head)}, not {batch.expected_head}")
             case _:
+                self._restorer.let_go(claim)
                 raise Fenced(claim.answer)
 
     async def release(self, claim: Claim) -> None:
-        done = await scripts.RELEASE.run(
-            self._writes, [meta_key(claim.answer)], claim.generation, claim.owner, NEWS, claim.answer
-        )
+        message = self._doorbell.released(claim.answer)
+        arguments = (claim.generation, claim.owner, NEWS, message)
+        done = await scripts.RELEASE.run(self._writes, [meta_key(claim.answer)], *arguments)
+        self._restorer.let_go(claim)
         if not done:
             raise Fenced(claim.answer)
         meta = await self.meta(claim.answer)
         if meta is not None:
-            await self._look_at(meta, 0.0)
+            await self._index.look_at(meta.question, 0.0)
         self._ring(Ring(claim.answer))
 
     async def request_stop(self, user: str, answer: str) -> AnswerMeta | None:
-        meta = meta_of(await scripts.STOP.run(self._writes, [meta_key(answer)], user, NEWS, answer))
+        arguments = (user, NEWS, self._doorbell.changed(answer))
+        meta = meta_of(await scripts.STOP.run(self._writes, [meta_key(answer)], *arguments))
         if meta is not None and not meta.state.sealed:
-            await self._note_stop(meta)
+            await self._index.note_stop(meta)
             self._ring(Ring(answer))
         return meta
 
@@ -156,39 +179,29 @@ class RedisAnswerLog:
         return meta_of(await self._reads.call("HMGET", meta_key(answer), *META))
 
     async def read(self, answer: str, first: int, limit: int) -> list[bytes]:
-        got = await scripts.READ.run(self._reads, [meta_key(answer), entries_key(answer)], first, limit, PAGE_BYTES)
+        keys = [meta_key(answer), entries_key(answer)]
+        got = await scripts.READ.run(self._reads, keys, first, limit, PAGE_BYTES)
         return _entries(got[1], first, limit) if got else []
 
     async def chat(self, user: str, chat: str, *, undelivered: bool = False) -> list[AnswerMeta]:
-        answers = await self._reads.call("LRANGE", user_key(user, "chat", chat), 0, -1)
-        metas = await asyncio.gather(*(self.meta(answer.decode()) for answer in answers))
+        metas = await asyncio.gather(*map(self.meta, await self._index.answers(user, chat)))
         there = [meta for meta in metas if meta is not None and not (undelivered and meta.delivered)]
         return sorted(there, key=lambda meta: meta.question.asked_at)
 
     async def chats(self, user: str, limit: int) -> list[ChatSummary]:
-        used = await self._reads.call("ZREVRANGE", user_key(user, "chats"), 0, limit - 1, "WITHSCORES")
-        return list(
-            await asyncio.gather(
-                *(self._summary(user, chat.decode(), float(at)) for chat, at in zip(used[::2], used[1::2], strict=True))
-            )
-        )
+        return await self._index.chats(user, limit)
 
     async def claimable(self, limit: int) -> list[str]:
         now = await self._time()
-        queued, expired = await asyncio.gather(
-            self._reads.call("ZRANGEBYSCORE", DUE, 0, 0, "LIMIT", 0, limit),
-            self._reads.call("ZRANGEBYSCORE", DUE, "(0", f"({now!r}", "LIMIT", 0, limit),
-        )
-        members = sorted({*queued, *expired})
-        claimable = await asyncio.gather(*(self._judge(member, now) for member in members))
-        return [answer_of(member) for member, can in zip(members, claimable, strict=True) if can][:limit]
+        due = await self._index.due(now, limit)
+        judged = await asyncio.gather(*(self._is_claimable(answer, place, now) for answer, place in due.items()))
+        return [answer for answer, can in zip(due, judged, strict=True) if can][:limit]
 
     async def stop_requests(self, owner: str) -> list[str]:
-        answers = [name.decode() for name in await self._reads.call("SMEMBERS", stops_key(owner))]
+        answers = await self._index.stops(owner)
         metas = await asyncio.gather(*map(self.meta, answers))
         mine = {meta.answer for meta in metas if meta is not None and meta.stop_requested and meta.owner == owner}
-        if old := [answer for answer in answers if answer not in mine]:
-            await self._writes.call("SREM", stops_key(owner), *old)
+        await self._index.forget_stops(owner, [answer for answer in answers if answer not in mine])
         return [answer for answer in answers if answer in mine]
 
     async def mark(self, answer: str, marks: Mapping[str, float]) -> None:
@@ -205,60 +218,56 @@ class RedisAnswerLog:
         self._listeners[listener] = interested
         return lambda: self._listeners.pop(listener, None) and None
 
+    async def follow(self, answer: str) -> None:
+        await self._doorbell.follow(answer)
+
+    def unfollow(self, answer: str) -> None:
+        self._doorbell.unfollow(answer)
+
     async def aclose(self) -> None:
         """Idempotent."""
+        await self._restorer.aclose()
+        await self._doorbell.aclose()
         await asyncio.gather(self._writes.aclose(), self._reads.aclose())
 
     async def _create(self, new: NewAnswer) -> bool:
-        return bool(
-            await scripts.CREATE.run(
-                self._writes, [meta_key(new.answer)], question_blob(new), new.epoch, new.user, _PENDING_MS
-            )
+        arguments = (question_blob(new), new.epoch, new.user, _PENDING_MS)
+        return bool(await scripts.CREATE.run(self._writes, [meta_key(new.answer)], *arguments))
+
+    async def _send(self, claim: Claim, kept: Kept, lease_s: float) -> tuple[bytes, bytes, bytes]:
+        """One try of an append: the verdict, whether to stop, the log's head."""
+        verdict, stop, head = await scripts.APPEND.run(
+            self._writes,
+            [meta_key(claim.answer), entries_key(claim.answer)],
+            claim.generation,
+            claim.owner,
+            kept.batch.expected_head,
+            kept.head,
+            kept.batch.id,
+            kept.blob,
+            kept.batch.seal or "",
+            lease_s,
+            self._now(),
+            ring_channel(claim.answer),
+            self._doorbell.changed(claim.answer, kept.head),
+            kept.before,
+            kept.after,
         )
+        return verdict, stop, head
 
-    async def _ask(self, new: NewAnswer) -> str:
-        keys = [
-            user_key(new.user, "ask", new.ask_id),
-            user_key(new.user, "chat", new.chat),
-            user_key(new.user, "chats"),
-            user_key(new.user, "titles"),
-        ]
-        answer = await scripts.ASK.run(self._writes, keys, new.answer, new.chat, repr(new.asked_at), new.text, 0)
-        return str(answer.decode())
+    def _restore_all(self) -> None:
+        self._restorer.restore_all()
 
-    async def _settle(self, new: NewAnswer) -> None:
-        await asyncio.gather(
-            self._writes.call("PERSIST", meta_key(new.answer)),
-            self._writes.call("ZADD", DUE, "NX", 0, due_member(new.asked_at, new.answer)),
-        )
-
-    async def _look_at(self, meta: AnswerMeta, at: float) -> None:
-        await self._writes.call("ZADD", DUE, repr(at), due_member(meta.question.asked_at, meta.answer))
-
-    async def _note_stop(self, meta: AnswerMeta) -> None:
-        if meta.owner is not None:
-            key = stops_key(meta.owner)
-            await asyncio.gather(
-                self._writes.call("SADD", key, meta.answer), self._writes.call("EXPIRE", key, _STOPS_S)
-            )
-
-    async def _judge(self, member: bytes, now: float) -> bool:
-        """Whether this member of the index can be claimed; if not, the index learns why."""
-        meta = await self.meta(answer_of(member))
+    async def _is_claimable(self, answer: str, place: bytes, now: float) -> bool:
+        """Whether this answer of the index can be claimed; if not, the index learns why."""
+        meta = await self.meta(answer)
         if meta is None or meta.state.sealed:
-            await self._writes.call("ZREM", DUE, member)
+            await self._index.forget_due(place)
             return False
         if meta.state is AnswerState.QUEUED or meta.lease_until < now:
             return True
-        await self._look_at(meta, meta.lease_until)
+        await self._index.look_at(meta.question, meta.lease_until)
         return False
-
-    async def _summary(self, user: str, chat: str, updated_at: float) -> ChatSummary:
-        title, answers = await asyncio.gather(
-            self._reads.call("HGET", user_key(user, "titles"), chat),
-            self._reads.call("LLEN", user_key(user, "chat", chat)),
-        )
-        return ChatSummary(chat, title.decode().partition(" ")[2], updated_at, answers)
 
     async def _time(self) -> float:
         if self._clock is not None:
@@ -267,6 +276,7 @@ class RedisAnswerLog:
         return int(seconds) + int(micros) / 1e6
 
     def _now(self) -> str:
+        """What a script takes for the time; nothing means Redis's own."""
         return "" if self._clock is None else repr(self._clock())
 
     def _ring(self, ring: Ring) -> None:

@@ -58,6 +58,7 @@ def due_member(asked_at: float, answer: str) -> str:
 
 
 def answer_of(member: bytes) -> str:
+    """The answer of a `due_member`."""
     return member.decode().partition(":")[2]
 
 

@@ -147,19 +147,21 @@ class _Wire(asyncio.Protocol):
 
 
 class RedisLink:
-    """`open` it on the loop that uses it; `aclose` ends it. `opened` runs on each new connection before anybody else
-    may call, `heard` gets what Redis says unasked (pub/sub)."""
+    """`open` it on the loop that uses it; `aclose` ends it. `opened` runs on each new connection before anybody may
+    call, `reopened` after each but the first; `heard` gets what Redis says unasked (pub/sub)."""
 
     def __init__(
         self,
         address: Address,
         *,
         opened: Callable[[], Awaitable[None]] | None = None,
+        reopened: Callable[[], None] = lambda: None,
         heard: Callable[[Any], None] = lambda reply: None,
         patience_s: float = PATIENCE_S,
     ) -> None:
         self._address = address
         self._opened = opened
+        self._reopened = reopened
         self._heard = heard
         self._patience_s = patience_s
         self._wire: _Wire | None = None
@@ -250,6 +252,7 @@ class RedisLink:
             try:
                 await self._connect()
                 log.info("connected to Redis again", attempts=attempt)
+                self._reopened()
             except LogUnavailable as error:
                 if attempt == 1:
                     log.warning("cannot connect to Redis, trying on", error=str(error))

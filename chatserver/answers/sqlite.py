@@ -234,6 +234,12 @@ class SqliteAnswerLog:
         self._listeners[listener] = interested
         return lambda: self._listeners.pop(listener, None) and None
 
+    async def follow(self, answer: str) -> None:
+        """Every commit of another process rings."""
+
+    def unfollow(self, answer: str) -> None:
+        """The end of nothing."""
+
     async def aclose(self) -> None:
         """Idempotent; finishes the writes that are queued."""
         self._poller.cancel()

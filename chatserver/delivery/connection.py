@@ -230,6 +230,9 @@ class Connection:
         tail = self._outbox.tails.get(answer)
         if tail is None:
             return
+        if tail.feed.lost:  # a resume tells the client whether its place still exists
+            self.close(CloseCode.RESTART, "the answer's log went back")
+            return
         try:
             frames = await tail.frames()
         except LogUnavailable:

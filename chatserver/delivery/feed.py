@@ -30,6 +30,8 @@ class Feed:
         self.state = meta.state
         self.readers: set[Callable[[], None]] = set()
         """Called when there is more to read."""
+        self.lost = False
+        """The log went back behind this window: nothing more is to be read from it."""
         self._answers = answers
         self._target = meta.head  # the log is known to be at least so long
         self._first = max(0, meta.head - _WINDOW_ENTRIES)

@@ -65,7 +65,7 @@ class Feeds:
 
     def unsubscribe(self, feed: Feed, wake: Callable[[], None]) -> None:
         feed.readers.discard(wake)
-        if not feed.readers:
+        if not feed.readers and not feed.lost:
             self._unread[feed.answer] = None
             self._cool()
 
@@ -75,6 +75,7 @@ class Feeds:
         while len(self._unread) > WARM or size > WARM_BYTES:
             oldest, _ = self._unread.popitem(last=False)
             size -= self._feeds.pop(oldest).size
+            self._answers.unfollow(oldest)
 
     def __len__(self) -> int:
         return len(self._feeds)
@@ -99,6 +100,7 @@ class Feeds:
             await feed.catch_up()
             self._feeds[answer] = feed  # rung from here on
             self._unread[answer] = None
+            await self._answers.follow(answer)
             await self._refresh(feed)  # what was appended while it was not
         except Exception as error:  # handed to those who wait: one answer that can't be read must not end all feeds
             return error
@@ -143,12 +145,24 @@ class Feeds:
                 await self._refresh(feed)
 
     async def _refresh(self, feed: Feed) -> None:
-        meta = await self._answers.meta(feed.answer)
-        if meta is None:
-            return
         before = (feed.head, feed.state)
+        meta = await self._answers.meta(feed.answer)
+        if meta is None or meta.epoch != feed.epoch or meta.head < before[0]:
+            self._lose(feed)
+            return
         feed.learn(meta)
         await feed.catch_up()
         if (feed.head, feed.state) != before:
             for wake in feed.readers:
                 wake()
+
+    def _lose(self, feed: Feed) -> None:
+        """The log does not have what this window shows: it was lost or rolled back. Who reads is told to come again."""
+        log.warning("answer log was lost or went back", answer=feed.answer, shown=feed.head)
+        feed.lost = True
+        if self._feeds.get(feed.answer) is feed:
+            del self._feeds[feed.answer]
+            self._unread.pop(feed.answer, None)
+            self._answers.unfollow(feed.answer)
+        for wake in feed.readers:
+            wake()

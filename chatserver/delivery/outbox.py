@@ -22,7 +22,7 @@ class Tail:
 
     @property
     def has_more(self) -> bool:
-        return self.next < self.feed.head
+        return self.next < self.feed.head or self.feed.lost
 
     @property
     def done(self) -> bool:

@@ -213,7 +213,7 @@ class Generations:
                     self._running[answer].stop()
 
     def _ring(self, ring: Ring) -> None:
-        if not ring.answer:
+        if not ring.answer or (not ring.entries and ring.answer in self._running):
             self._look.set()
 
 

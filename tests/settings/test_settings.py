@@ -151,6 +151,15 @@ def test_a_named_model_needs_a_server() -> None:
     assert "extractive" in line
 
 
+def test_an_address_of_redis_is_one() -> None:
+    """Any other text is a fault, which does not show it: it may hold a password."""
+    for url in ("redis://h", "rediss://:pw@h:7/2", "unix:///run/redis.sock"):
+        assert load_settings({"CHATSERVER_REDIS_URL": url}).redis.url is not None
+    (line,) = faults({"CHATSERVER_REDIS_URL": "http://:pw-secret@h"})
+    assert line.startswith("CHATSERVER_REDIS_URL: should be a URL that starts with redis://")
+    assert "secret" not in line
+
+
 def test_unsupported_names_are_told() -> None:
     """What this version does not use yet is listed by name."""
     settings = load_settings({"PINECONE_HOST": "h", "NEO4J_URI": "bolt://localhost"})

@@ -8,7 +8,7 @@
 --       ok        it is in the log; it also was when this is the second try of the same batch
 --       fenced    the claim is no longer the answer's, or the answer is sealed
 --       conflict  the writer miscounted
---       lost      the log is behind what this claim had appended: Redis was flushed or rolled back
+--       lost      the log is not what this claim has appended to: Redis was flushed or rolled back
 local is = redis.call('HMGET', KEYS[1], 's', 'g', 'o', 'h', 't', 'x')
 local state, generation, owner, head, stop, chain = is[1], is[2], is[3], is[4], is[5], is[6]
 

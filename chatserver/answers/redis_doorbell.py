@@ -1,0 +1,139 @@
+"""The doorbell between processes: one pub/sub connection, which is never trusted.
+
+Theory of operation
+    A ring says that an answer has changed and never how: the log is read. The channels are many but bounded; an
+    answer's is found by hashing, and a process listens to those of the answers that it tails, and to the news.
+
+    A subscription may be deaf on a connection that lives: a proxy that forgot it, a server that lost it. So every
+    `probe_s` a message is published to this process's own channel the way that rings are; when it has not come back
+    by the next time, the connection is built anew. After each (re)connection any answer may have changed.
+"""
+
+import asyncio
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from chatserver.answers.log import LogUnavailable, Ring
+from chatserver.answers.redis_keys import NEWS, ring_channel
+from chatserver.answers.redis_link import Address, RedisLink
+from chatserver.answers.redis_scripts import PUBLISH
+
+log = structlog.get_logger(__name__)
+
+PROBE_S = 2.0
+_CONFIRM_S = 1.0
+_RELEASED = "released"
+
+
+class Doorbell:
+    """`ring` is called for what other processes did; `writes` is the link that rings are published on."""
+
+    def __init__(
+        self, address: Address, writes: RedisLink, ring: Callable[[Ring], None], *, probe_s: float = PROBE_S
+    ) -> None:
+        self.id = uuid.uuid4().hex[:12]
+        """Tells this process's own rings from those of others."""
+        self._ring = ring
+        self._writes = writes
+        self._probe_s = probe_s
+        self._link = RedisLink(address, opened=self._subscribe, heard=self._hear)
+        self._followed: Counter[str] = Counter()
+        self._confirmed: dict[str, asyncio.Future[None]] = {}
+        self._probe_channel = f"cs:probe:{self.id}"
+        self._probes = 0
+        self._heard_probe = 0
+        self._prober: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Raises `LogUnavailable`."""
+        await self._link.open()
+        self._prober = asyncio.create_task(self._probe(), name="redis-doorbell-probe")
+
+    async def follow(self, answer: str) -> None:
+        """Returns once rings of the answer are heard, or can't be for now."""
+        channel = ring_channel(answer)
+        self._followed[channel] += 1
+        if self._followed[channel] == 1 and self._link.ready:
+            await self._confirm(channel)
+
+    def unfollow(self, answer: str) -> None:
+        channel = ring_channel(answer)
+        self._followed[channel] -= 1
+        if self._followed[channel] <= 0:
+            del self._followed[channel]
+            self._link.tell("UNSUBSCRIBE", channel)
+
+    def changed(self, answer: str, head: int = 0) -> str:
+        """The message that an answer has changed, and how long it is at least."""
+        return f"{self.id} {head} {answer}"
+
+    def released(self, answer: str) -> str:
+        """The message that an answer waits for an owner."""
+        return f"{self.id} {_RELEASED} {answer}"
+
+    async def aclose(self) -> None:
+        """Idempotent."""
+        if self._prober is not None:
+            self._prober.cancel()
+            await asyncio.gather(self._prober, return_exceptions=True)
+        await self._link.aclose()
+
+    async def _subscribe(self) -> None:
+        self._heard_probe = self._probes
+        channels = [NEWS, self._probe_channel, *self._followed]
+        await asyncio.gather(*map(self._subscribed, channels))
+        self._ring(Ring(""))
+
+    async def _confirm(self, channel: str) -> None:
+        try:
+            async with asyncio.timeout(_CONFIRM_S):
+                await self._subscribed(channel)
+        except TimeoutError:
+            log.warning("subscription not confirmed", channel=channel)
+
+    async def _subscribed(self, channel: str) -> None:
+        done = self._confirmed.get(channel)
+        if done is None:
+            done = self._confirmed[channel] = asyncio.get_running_loop().create_future()
+        self._link.tell("SUBSCRIBE", channel)
+        await asyncio.shield(done)
+
+    def _hear(self, reply: Any) -> None:
+        if not isinstance(reply, list) or len(reply) != 3:
+            return
+        kind, channel, message = reply
+        if kind == b"subscribe":
+            done = self._confirmed.pop(channel.decode(), None)
+            if done is not None and not done.done():
+                done.set_result(None)
+        elif kind == b"message":
+            self._hear_message(channel.decode(), message.decode())
+
+    def _hear_message(self, channel: str, message: str) -> None:
+        if channel == self._probe_channel:
+            self._heard_probe = int(message)
+            return
+        sender, what, answer = message.split(" ", 2)
+        if sender == self.id:
+            return
+        if what == _RELEASED:
+            self._ring(Ring(""))
+        else:
+            self._ring(Ring(answer, int(what)))
+
+    async def _probe(self) -> None:
+        while True:
+            await asyncio.sleep(self._probe_s)
+            if self._link.ready and self._heard_probe < self._probes:
+                log.warning("doorbell is deaf, connecting again", probes=self._probes - self._heard_probe)
+                self._link.rebuild()
+                continue
+            try:
+                await PUBLISH.run(self._writes, [], self._probe_channel, self._probes + 1)
+                self._probes += 1
+            except LogUnavailable:
+                pass  # nobody can ring now; each link comes back by itself

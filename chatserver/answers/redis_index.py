@@ -1,0 +1,87 @@
+"""What lies in other slots than the answers: a user's chats and ask ids, the unsealed answers of all, stops by owner.
+
+Only the ask ids decide anything (which answer is an ask's own). The rest says where to look; the answers' own metas say
+what is so, and whoever finds an entry that is out of date corrects it.
+"""
+
+import asyncio
+
+from chatserver.answers.log import ChatSummary
+from chatserver.answers.meta import AnswerMeta, NewAnswer
+from chatserver.answers.redis_keys import DUE, answer_of, due_member, meta_key, stops_key, user_key
+from chatserver.answers.redis_link import RedisLink
+from chatserver.answers.redis_scripts import ASK
+
+_STOPS_S = 86_400
+
+
+class RedisIndex:
+    """Every method raises `LogUnavailable`."""
+
+    def __init__(self, writes: RedisLink, reads: RedisLink, *, keep_s: float) -> None:
+        self._writes = writes
+        self._reads = reads
+        self._keep_ms = round(keep_s * 1000)
+
+    async def ask(self, new: NewAnswer) -> str:
+        """The answer of this ask id: `new` itself, or the one that was first."""
+        keys = [
+            user_key(new.user, "ask", new.ask_id),
+            user_key(new.user, "chat", new.chat),
+            user_key(new.user, "chats"),
+            user_key(new.user, "titles"),
+        ]
+        arguments = (new.answer, new.chat, repr(new.asked_at), new.text, self._keep_ms)
+        return str((await ASK.run(self._writes, keys, *arguments)).decode())
+
+    async def settle(self, new: NewAnswer) -> None:
+        """The answer is its ask's own: it stays, and waits for an owner."""
+        await asyncio.gather(
+            self._writes.call("PERSIST", meta_key(new.answer)),
+            self._writes.call("ZADD", DUE, "NX", 0, due_member(new.asked_at, new.answer)),
+        )
+
+    async def look_at(self, new: NewAnswer, at: float) -> None:
+        """When the answer may be without an owner; 0 means that it is."""
+        await self._writes.call("ZADD", DUE, repr(at), due_member(new.asked_at, new.answer))
+
+    async def due(self, now: float, limit: int, *, queued_only: bool = False) -> dict[str, bytes]:
+        """Answers to look at, oldest question first, each with its place in the index."""
+        calls = [self._reads.call("ZRANGEBYSCORE", DUE, 0, 0, "LIMIT", 0, limit)]
+        if not queued_only:
+            calls.append(self._reads.call("ZRANGEBYSCORE", DUE, "(0", f"({now!r}", "LIMIT", 0, limit))
+        members = {member for found in await asyncio.gather(*calls) for member in found}
+        return {answer_of(member): member for member in sorted(members)}
+
+    async def forget_due(self, place: bytes) -> None:
+        await self._writes.call("ZREM", DUE, place)
+
+    async def note_stop(self, meta: AnswerMeta) -> None:
+        if meta.owner is not None:
+            key = stops_key(meta.owner)
+            await asyncio.gather(
+                self._writes.call("SADD", key, meta.answer), self._writes.call("EXPIRE", key, _STOPS_S)
+            )
+
+    async def stops(self, owner: str) -> list[str]:
+        return [name.decode() for name in await self._reads.call("SMEMBERS", stops_key(owner))]
+
+    async def forget_stops(self, owner: str, answers: list[str]) -> None:
+        if answers:
+            await self._writes.call("SREM", stops_key(owner), *answers)
+
+    async def answers(self, user: str, chat: str) -> list[str]:
+        """The chat's answers in the order of their creation."""
+        return [name.decode() for name in await self._reads.call("LRANGE", user_key(user, "chat", chat), 0, -1)]
+
+    async def chats(self, user: str, limit: int) -> list[ChatSummary]:
+        used = await self._reads.call("ZREVRANGE", user_key(user, "chats"), 0, limit - 1, "WITHSCORES")
+        pairs = zip(used[::2], used[1::2], strict=True)
+        return list(await asyncio.gather(*(self._summary(user, chat.decode(), float(at)) for chat, at in pairs)))
+
+    async def _summary(self, user: str, chat: str, updated_at: float) -> ChatSummary:
+        title, answers = await asyncio.gather(
+            self._reads.call("HGET", user_key(user, "titles"), chat),
+            self._reads.call("LLEN", user_key(user, "chat", chat)),
+        )
+        return ChatSummary(chat, title.decode().partition(" ")[2], updated_at, answers)

@@ -1,0 +1,162 @@
+"""Makes logs whole again that Redis has lost or rolled back, from what this process has appended and asked."""
+
+import asyncio
+import uuid
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import structlog
+
+from chatserver.answers.log import Claim, LogUnavailable
+from chatserver.answers.meta import NewAnswer
+from chatserver.answers.redis_doorbell import Doorbell
+from chatserver.answers.redis_held import START, Held, Kept
+from chatserver.answers.redis_index import RedisIndex
+from chatserver.answers.redis_keys import NEWS, entries_key, meta_key, question_blob
+from chatserver.answers.redis_link import RedisLink
+from chatserver.answers.redis_scripts import CREATE, RESTORE
+
+log = structlog.get_logger(__name__)
+
+REMEMBER_S: Final = 15.0
+"""How long a sealed answer and a new question are remembered: longer than what Redis may lose in a crash."""
+_REMEMBERED = 1024
+
+Send = Callable[[Claim, Kept, float], Awaitable[tuple[bytes, bytes, bytes]]]
+
+
+class Restorer:
+    """`send` appends; `now` is what scripts take for the time."""
+
+    def __init__(
+        self, writes: RedisLink, index: RedisIndex, doorbell: Doorbell, send: Send, now: Callable[[], str]
+    ) -> None:
+        self.held: dict[str, Held] = {}
+        self._writes = writes
+        self._index = index
+        self._doorbell = doorbell
+        self._send = send
+        self._now = now
+        self._sealed: deque[Held] = deque()
+        self._asked: deque[tuple[float, NewAnswer]] = deque()
+        self._healing: asyncio.Task[None] | None = None
+
+    def held_by(self, claim: Claim) -> Held | None:
+        held = self.held.get(claim.answer)
+        return held if held is not None and held.claim == claim else None
+
+    def note(self, held: Held, kept: Kept) -> None:
+        """It was appended."""
+        held.note(kept)
+        if kept.batch.seal is not None and held.sealed_at is None:
+            held.sealed_at = _monotonic()
+            self._sealed.append(held)
+        self._forget_old()
+
+    def asked(self, new: NewAnswer) -> None:
+        """It was made."""
+        self._asked.append((_monotonic(), new))
+        self._forget_old()
+
+    def let_go(self, claim: Claim) -> None:
+        if self.held_by(claim):
+            del self.held[claim.answer]
+
+    async def restore(self, claim: Claim) -> bool:
+        """Whether the log is again what this claim has appended to. When it can't be made so and nobody else has it,
+        it gets another epoch and waits for an owner. Raises `LogUnavailable`."""
+        held = self.held_by(claim)
+        if held is None:
+            return False
+        while (done := await self._try(held)) is None:
+            pass  # it changed while we looked
+        return done
+
+    def restore_all(self) -> None:
+        """After a new connection: this may be another Redis, or one that has forgotten its last second."""
+        if self._healing is None or self._healing.done():
+            self._healing = asyncio.create_task(self._restore_all(), name="redis-restore")
+
+    async def aclose(self) -> None:
+        """Idempotent."""
+        if self._healing is not None:
+            self._healing.cancel()
+            await asyncio.gather(self._healing, return_exceptions=True)
+
+    async def _restore_all(self) -> None:
+        self._forget_old()
+        try:
+            for _, new in list(self._asked):
+                await self._ask_again(new)
+            for held in list(self.held.values()):
+                await self.restore(held.claim)
+        except LogUnavailable as error:
+            log.warning("restoring was cut short", error=str(error))
+
+    async def _ask_again(self, new: NewAnswer) -> None:
+        if await self._index.ask(new) == new.answer and new.answer not in self.held:
+            made = await CREATE.run(self._writes, [meta_key(new.answer)], question_blob(new), new.epoch, new.user, 0)
+            if made:
+                log.warning("a question was lost and is asked again", answer=new.answer)
+                await self._index.settle(new)
+
+    async def _try(self, held: Held) -> bool | None:
+        answer, generation = held.claim.answer, held.claim.generation
+        values = await self._writes.call("HMGET", meta_key(answer), "g", "h", "x", "s", "o")
+        if values[0] is None:
+            return await self._rebuild(held, ("", "", ""), held.after(0, START))
+        seen, head, chain = int(values[0]), int(values[1]), values[2].decode()
+        missing = held.after(head, chain)
+        if seen > generation:
+            return False
+        if seen < generation or missing is None:
+            return await self._rebuild(held, (str(seen), str(head), chain), missing)
+        owned = values[3] == b"running" and values[4].decode() == held.claim.owner
+        return await self._append(held, list(missing)) if owned else held.head == head
+
+    async def _rebuild(self, held: Held, seen: tuple[str, str, str], missing: Any) -> bool | None:
+        """Puts our claim back onto a log that is a beginning of ours; of another log we make one of a new epoch."""
+        whole = missing is not None
+        claim, question = held.claim, held.meta.question
+        log.warning("answer log went back", answer=claim.answer, had=held.head, has=seen[1] or "nothing", whole=whole)
+        owner = claim.owner if whole else ""
+        done = await RESTORE.run(
+            self._writes,
+            [meta_key(claim.answer), entries_key(claim.answer)],
+            *seen,
+            question_blob(question),
+            question.epoch if whole else uuid.uuid4().hex[:8],
+            question.user,
+            claim.generation if whole else claim.generation + 1,
+            "running" if whole else "queued",
+            owner,
+            held.lease_s,
+            self._now(),
+            "0",
+            NEWS,
+            self._doorbell.changed(claim.answer) if whole else self._doorbell.released(claim.answer),
+        )
+        if not done:
+            return None
+        await self._index.ask(question)
+        await self._index.settle(question)
+        return await self._append(held, list(missing)) if whole else False
+
+    async def _append(self, held: Held, missing: list[Kept]) -> bool:
+        for kept in missing:
+            verdict, _, _ = await self._send(held.claim, kept, held.lease_s)
+            if verdict != b"ok":
+                return False
+        return True
+
+    def _forget_old(self) -> None:
+        before = _monotonic() - REMEMBER_S
+        while self._asked and (self._asked[0][0] < before or len(self._asked) > _REMEMBERED):
+            self._asked.popleft()
+        while self._sealed and ((self._sealed[0].sealed_at or 0.0) < before or len(self._sealed) > _REMEMBERED):
+            self.let_go(self._sealed.popleft().claim)
+
+
+def _monotonic() -> float:
+    return asyncio.get_running_loop().time()
