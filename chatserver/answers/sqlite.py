@@ -68,11 +68,14 @@ class SqliteAnswerLog:
         boot: Callable[[], str] = _boot_id,
     ) -> Self:
         """Raises `LogUnavailable` when the file can't be opened."""
+        database = None
         try:
             database = await Database.open(path)
             await database.migrate(MIGRATION, SCHEMA)
             await database.write(lambda db: _note_boot(db, boot()), durable=True)
         except (sqlite3.Error, OSError) as error:
+            if database is not None:
+                await database.aclose()
             raise LogUnavailable(f"{path.name}: {error}") from error
         return cls(database, clock=clock, poll_s=poll_s)
 

@@ -57,6 +57,8 @@ class ConnectionManager:
         self._connections: dict[str, Connection] = {}
         self._gone = asyncio.Event()
         self._draining = False
+        self._closed: tuple[CloseCode, str] | None = None
+        """How a connection that still comes is to be closed."""
         self._tasks: list[asyncio.Task[None]] = []
         self._group = asyncio.TaskGroup()
 
@@ -95,6 +97,8 @@ class ConnectionManager:
             connection.greet(self._welcome(connection))
             if self._draining:
                 connection.drain(self._retry_ms())
+            if self._closed is not None:
+                connection.finish(*self._closed)
             await connection.run()
         finally:
             del self._connections[connection.id]
@@ -109,6 +113,7 @@ class ConnectionManager:
     async def close_all(self, code: CloseCode, reason: str, *, within_s: float | None = None) -> None:
         """Closes every connection once it has been sent what the log has for it, and waits for all ends; a peer that
         does not read is waited for no longer than `within_s`, by default `stall_s`."""
+        self._closed = (code, reason)
         for connection in list(self._connections.values()):
             connection.finish(code, reason)
         deadline = self._clock() + (self._policy.stall_s if within_s is None else within_s)

@@ -9,18 +9,23 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
+import orjson
 import structlog
 
 from chatserver.answers.document import read_chunks, read_document
-from chatserver.answers.log import AnswerLog, Claim, LogUnavailable, Ring
+from chatserver.answers.log import AnswerLog, Batch, Claim, LogUnavailable, Ring
 from chatserver.answers.meta import AnswerMeta, NewAnswer
+from chatserver.answers.states import AnswerState
 from chatserver.generation.continuation import continue_after
 from chatserver.generation.generation import Generation, Pace
 from chatserver.models.port import Turn
 from chatserver.pipeline.port import Pipeline, Question
+from chatserver.protocol import chunks
 
 log = structlog.get_logger(__name__)
 
+MAX_OWNERS = 25
+"""Claims that one answer may use up, hand-overs of drains included."""
 _LOOK_S = 0.05
 _LOOK_AT_LEAST_S = 0.25  # how long an answer that another process has handed over waits for us at most
 
@@ -143,7 +148,9 @@ class Generations:
     async def _run(self, answer: str) -> None:
         try:
             claimed = await self._answers.claim(answer, self._owner, self._pace.lease_s)
-            if claimed is not None:
+            if claimed is not None and claimed[0].generation > MAX_OWNERS:
+                await self._give_up(*claimed)
+            elif claimed is not None:
                 generation = await self._prepare(*claimed)
                 self._running[answer] = generation
                 self._starting.discard(answer)
@@ -162,6 +169,16 @@ class Generations:
             self._look.set()
             if not self._running and not self._starting:
                 self._idle.set()
+
+    async def _give_up(self, claim: Claim, meta: AnswerMeta) -> None:
+        """Seals an answer that has ended so many owners: the next one would fare no better."""
+        log.error("answer given up", answer=meta.answer, owners=claim.generation)
+        begun = [] if meta.head else [chunks.start(meta.answer)]
+        told = [*begun, chunks.error("This answer could not be completed, after many tries.", "too_many_attempts")]
+        entries = [orjson.dumps(chunk) for chunk in told]
+        await self._answers.append(
+            claim, Batch(self._batch_id(), meta.head, entries, AnswerState.FAILED), self._pace.lease_s
+        )
 
     async def _prepare(self, claim: Claim, meta: AnswerMeta) -> Generation:
         logged = await read_chunks(self._answers, meta)

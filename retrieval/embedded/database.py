@@ -17,7 +17,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -26,11 +26,12 @@ from typing import Any, Self, TypeVar
 T = TypeVar("T")
 
 _GROUP = 512  # writes in one transaction at most: bounds the time that the file stays locked
+_READS = 8  # reads that one thread takes at a time, and answers with one wake-up of the event loop
 _BUSY_S = 30.0
 
 
 @dataclass(slots=True)
-class _Write:
+class _Job:
     run: Callable[[sqlite3.Connection], Any]
     durable: bool
     transaction: bool
@@ -49,11 +50,12 @@ class Database:
 
     def __init__(self, path: Path, readers: int) -> None:
         self.path = path
-        self._queue: SimpleQueue[_Write | None] = SimpleQueue()
-        self._local = threading.local()
-        self._connections: list[sqlite3.Connection] = []
-        self._readers = ThreadPoolExecutor(readers, thread_name_prefix=f"{path.stem}-read")
-        self._writer = threading.Thread(target=self._write_loop, name=f"{path.stem}-write", daemon=True)
+        self._writes: SimpleQueue[_Job | None] = SimpleQueue()
+        self._reads: SimpleQueue[_Job | None] = SimpleQueue()
+        self._threads = [threading.Thread(target=self._write_loop, name=f"{path.stem}-write", daemon=True)]
+        self._threads += [
+            threading.Thread(target=self._read_loop, name=f"{path.stem}-read-{n}", daemon=True) for n in range(readers)
+        ]
         self._synchronous = "NORMAL"
         self._data_version = -1
         self._closed = False
@@ -63,20 +65,21 @@ class Database:
         """Creates the file and its directory when they are missing. Raises `sqlite3.Error` when it can't."""
         db = cls(path, readers)
         await asyncio.to_thread(db._create)
-        db._writer.start()
+        for thread in db._threads:
+            thread.start()
         await db.foreign_commits()
         return db
 
     async def read(self, run: Callable[[sqlite3.Connection], T]) -> T:
         """Runs `run` in a reader thread, on a read-only connection that sees the last commit."""
-        self._check_open()
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._run_read, run)
+        result: T = await self._submit(self._reads, run)
+        return result
 
     async def write(self, run: Callable[[sqlite3.Connection], T], *, durable: bool = False) -> T:
         """Runs `run` in a transaction; returns its result once that is committed. An exception of `run` undoes
         what it did, and only that. Raises `sqlite3.Error` when the commit fails (disk full): then nothing of it is
         kept."""
-        result: T = await self._submit(run, durable=durable, transaction=True)
+        result: T = await self._submit(self._writes, run, durable=durable)
         return result
 
     async def migrate(self, name: str, statements: Sequence[str]) -> None:
@@ -99,29 +102,32 @@ class Database:
             (self._data_version,) = connection.execute("PRAGMA data_version").fetchone()
             return before != self._data_version
 
-        return bool(await self._submit(run, durable=False, transaction=False))
+        return bool(await self._submit(self._writes, run, transaction=False))
 
     async def aclose(self) -> None:
-        """Finishes the writes that are queued. Idempotent."""
+        """Finishes the reads and writes that are queued. Idempotent."""
         if self._closed:
             return
         self._closed = True
-        self._queue.put(None)
-        await asyncio.to_thread(self._writer.join)
-        await asyncio.to_thread(self._readers.shutdown)
-        for connection in self._connections:
-            connection.close()
+        self._writes.put(None)
+        self._reads.put(None)
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join)
 
-    async def _submit(self, run: Callable[[sqlite3.Connection], Any], *, durable: bool, transaction: bool) -> Any:
-        self._check_open()
-        loop = asyncio.get_running_loop()
-        write = _Write(run, durable, transaction, loop, loop.create_future())
-        self._queue.put(write)
-        return await write.done
-
-    def _check_open(self) -> None:
+    async def _submit(
+        self,
+        queue: "SimpleQueue[_Job | None]",
+        run: Callable[[sqlite3.Connection], Any],
+        *,
+        durable: bool = False,
+        transaction: bool = True,
+    ) -> Any:
         if self._closed:
             raise sqlite3.ProgrammingError(f"{self.path.name} is closed")
+        loop = asyncio.get_running_loop()
+        job = _Job(run, durable, transaction, loop, loop.create_future())
+        queue.put(job)
+        return await job.done
 
     def _create(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -136,39 +142,22 @@ class Database:
         connection.execute("PRAGMA temp_store=MEMORY")
         return connection
 
-    def _run_read(self, run: Callable[[sqlite3.Connection], T]) -> T:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = self._connect()
-            connection.execute("PRAGMA query_only=ON")
-            self._connections.append(connection)
-        return run(connection)
+    def _read_loop(self) -> None:
+        connection = self._connect()
+        connection.execute("PRAGMA query_only=ON")
+        while (group := _next_group(self._reads, _READS)) is not None:
+            for read in group:
+                _run(connection, read)
+            _resolve_all(group)
+        connection.close()
 
     def _write_loop(self) -> None:
         connection = self._connect()
-        try:
-            while (group := self._next_group()) is not None:
-                self._run_group(connection, group)
-        finally:
-            connection.close()
+        while (group := _next_group(self._writes, _GROUP)) is not None:
+            self._run_group(connection, group)
+        connection.close()
 
-    def _next_group(self) -> list[_Write] | None:
-        first = self._queue.get()
-        if first is None:
-            return None
-        group = [first]
-        while len(group) < _GROUP:
-            try:
-                write = self._queue.get_nowait()
-            except Empty:
-                break
-            if write is None:
-                self._queue.put(None)  # finish this group, then stop
-                break
-            group.append(write)
-        return group
-
-    def _run_group(self, connection: sqlite3.Connection, group: list[_Write]) -> None:
+    def _run_group(self, connection: sqlite3.Connection, group: list[_Job]) -> None:
         for write in group:
             if not write.transaction:
                 _run(connection, write)
@@ -177,13 +166,13 @@ class Database:
             try:
                 self._commit(connection, in_transaction)
             except BaseException as error:  # handed to every caller of the group
-                if connection.in_transaction:
+                with suppress(sqlite3.Error):  # a failed commit may have rolled back by itself
                     connection.execute("ROLLBACK")
                 for write in in_transaction:
                     write.error = write.error or error
         _resolve_all(group)
 
-    def _commit(self, connection: sqlite3.Connection, group: list[_Write]) -> None:
+    def _commit(self, connection: sqlite3.Connection, group: list[_Job]) -> None:
         synchronous = "FULL" if any(write.durable for write in group) else "NORMAL"
         if synchronous != self._synchronous:
             connection.execute(f"PRAGMA synchronous={synchronous}")
@@ -198,16 +187,31 @@ class Database:
         connection.execute("COMMIT")
 
 
-def _run(connection: sqlite3.Connection, write: _Write) -> None:
+def _next_group(queue: "SimpleQueue[_Job | None]", limit: int) -> list[_Job] | None:
+    """What waits, at least one; None at the end, which stays in the queue for the other threads."""
+    group: list[_Job] = []
+    while len(group) < limit:
+        try:
+            job = queue.get(block=not group)
+        except Empty:
+            break
+        if job is None:
+            queue.put(None)
+            return group or None
+        group.append(job)
+    return group
+
+
+def _run(connection: sqlite3.Connection, write: _Job) -> None:
     try:
         write.result = write.run(connection)
     except BaseException as error:  # handed to the caller
         write.error = error
 
 
-def _resolve_all(group: list[_Write]) -> None:
+def _resolve_all(group: list[_Job]) -> None:
     """One wake-up of each event loop for the whole group."""
-    loops: dict[asyncio.AbstractEventLoop, list[_Write]] = {}
+    loops: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
     for write in group:
         loops.setdefault(write.loop, []).append(write)
     for loop, writes in loops.items():
@@ -215,7 +219,7 @@ def _resolve_all(group: list[_Write]) -> None:
             loop.call_soon_threadsafe(_resolve, writes)
 
 
-def _resolve(writes: list[_Write]) -> None:
+def _resolve(writes: list[_Job]) -> None:
     for write in writes:
         if write.done.done():
             continue  # the caller was cancelled

@@ -213,7 +213,7 @@ async def test_what_must_survive_the_machine_is_committed_fully(log: SqliteAnswe
         def ask(db: sqlite3.Connection) -> str:
             return {1: "NORMAL", 2: "FULL"}[db.execute("PRAGMA synchronous").fetchone()[0]]
 
-        return str(await log._db._submit(ask, durable=False, transaction=False))
+        return str(await log._db._submit(log._db._writes, ask, transaction=False))
 
     await log.create(question("a1"))
     assert await synchronous() == "FULL"

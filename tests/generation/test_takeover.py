@@ -14,7 +14,7 @@ from chatserver.answers.log import Batch, Claim
 from chatserver.answers.states import AnswerState
 from chatserver.generation.continuation import continue_after
 from chatserver.generation.generation import Pace
-from chatserver.generation.generations import Generations
+from chatserver.generation.generations import MAX_OWNERS, Generations
 from chatserver.protocol import chunks
 from chatserver.protocol.chunks import Chunk
 from tests.contracts.answer_logs import LEASE_S, Clock, claimed, question
@@ -192,3 +192,19 @@ def test_an_answer_without_entries_is_told_from_its_start() -> None:
     """Nothing is kept, nothing withdrawn."""
     assert continue_after([]).told == ()
     assert continue_after([]).withdraw == ()
+
+
+async def test_an_answer_that_ends_its_owners_is_given_up(log: TestingLog, clock: Clock) -> None:
+    """After too many owners it is sealed as failed, what was told stays, and its pipeline is not run again."""
+    await abandoned(log, ANSWER[:8])
+    for owner in range(2, MAX_OWNERS + 1):
+        clock.now += LEASE_S + 1
+        await claimed(log, owner=f"dead {owner}")
+    clock.now += LEASE_S + 1
+    heir = Script()
+    async with process(log, heir, "heir"):
+        assert (await sealed(log)).state is AnswerState.FAILED
+    told = await logged(log)
+    assert told[:-1] == ANSWER[:8]
+    assert (told[-1]["type"], told[-1]["code"]) == ("error", "too_many_attempts")
+    assert heir.questions == []

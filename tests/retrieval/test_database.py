@@ -37,7 +37,7 @@ async def synchronous(db: Database) -> int:
     def ask(connection: sqlite3.Connection) -> int:
         return int(connection.execute("PRAGMA synchronous").fetchone()[0])
 
-    return int(await db._submit(ask, durable=False, transaction=False))
+    return int(await db._submit(db._writes, ask, transaction=False))
 
 
 async def test_a_write_is_read_once_it_is_acknowledged(db: Database) -> None:
