@@ -86,7 +86,8 @@ async def test_killed_at_a_point(sibling: Server, fault: str) -> None:
     assert report.counts["takeovers"] == (0 if fault == "before-terminal" else 1)
 
 
-@pytest.mark.parametrize("fault", ["in-takeover", pytest.param("after-reset", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["in-takeover", "after-reset"])
 async def test_killed_in_the_takeover(data: Path, log: str, fault: str) -> None:
     """The process that takes over is killed as well, before or after it has withdrawn the half-told step: a third one
     takes over from it."""

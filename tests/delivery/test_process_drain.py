@@ -43,7 +43,7 @@ async def seconds_to_end(server: Server, budget_s: float) -> float:
     return time.monotonic() - began
 
 
-@every_way("serve", "uvicorn")
+@every_way("serve")
 async def test_answers_end_within_the_budget(data: Path, log: str, way: str) -> None:
     """On SIGTERM the clients are told, the answers under way are told to their end in the same process, questions are
     refused with a time to come back, and only then the connections close with 1012."""
@@ -87,26 +87,23 @@ async def test_the_budget_is_exceeded(data: Path, log: str, way: str) -> None:
 
 async def test_a_sibling_goes_on_at_once(data: Path, log: str) -> None:
     """What a draining process hands over is taken by a sibling without waiting for a lease to expire."""
-    settings = {"CHATSERVER_DRAIN_S": "0.5", "CHATSERVER_LEASE_S": "8"}
-    with serving(Server(data, "uvicorn", log, settings)) as server:
-        async with playing(server.target(), "sibling") as play:
+    settings = {"CHATSERVER_DRAIN_S": "0.2", "CHATSERVER_LEASE_S": "8"}
+    first, second = (Server(data, "uvicorn", log, settings) for _ in range(2))
+    with serving(first), serving(second):
+        async with playing(first.target(), "sibling") as play:
             client, chat, answer = await play.asks(80, 20)
             await client.until(answer, 20)
-            with serving(Server(data, "uvicorn", log, settings)) as sibling:
-                server.signal(signal.SIGTERM)
-                assert await client.closed() == 1012
-                handed_at = time.monotonic()
-                client.target = sibling.target()
-                await client.finish(chat)
-                again_at = next(r.at for r in client.journal.records if _chunk_type(r.frame) == "reset-step")
-                assert again_at - handed_at < 1 + SLACK_S < 8
-                await holds(play, sibling)
+            owner, other = (first, second) if first.owner(answer) == first.pid else (second, first)
+            owner.signal(signal.SIGTERM)
+            await eventually(lambda: other.owner(answer) == other.pid, within_s=0.2 + 1 + SLACK_S)
+            client.cut()
+            client.target = other.target()
+            await client.finish(chat)
+            report = await holds(play, other)
+    assert report.counts["takeovers"] == 1
 
 
-def _chunk_type(frame: object) -> object:
-    return frame.get("chunk", {}).get("type") if isinstance(frame, dict) else None
-
-
+@pytest.mark.slow
 async def test_questions_during_a_drain(data: Path, log: str) -> None:
     """Every question that is asked around a drain is answered once, whether it was accepted before, refused, or lost
     with its connection."""
@@ -137,7 +134,7 @@ async def test_questions_during_a_drain(data: Path, log: str) -> None:
 async def test_a_stalled_reader_does_not_hold_the_server(data: Path, log: str, way: str) -> None:
     """A client that has stopped reading, with megabytes on their way to it, does not keep a server from ending within
     its budget and grace, and loses nothing."""
-    with serving(Server(data, way, log, {"CHATSERVER_DRAIN_S": "2"})) as server:
+    with serving(Server(data, way, log, {"CHATSERVER_DRAIN_S": "1"})) as server:
         async with proxy(server.port) as network, playing(server.target(), "stalled") as play:
             network.receive_buffer = 16_384
             client, chat = play.judge(), play.chat()
@@ -149,18 +146,18 @@ async def test_a_stalled_reader_does_not_hold_the_server(data: Path, log: str, w
             await other.resume(chat)
             await other.until(answer, 200)
             server.signal(signal.SIGTERM)
-            took_s = await seconds_to_end(server, 2)
+            took_s = await seconds_to_end(server, 1)
             network.flow()
             client.cut()
             assert await other.closed() == 1012
-            assert took_s < 2 + GRACE_S + SLACK_S
+            assert took_s < 1 + GRACE_S + SLACK_S
             with serving(Server(data, "uvicorn", log, port=server.port)) as again:
                 await client.finish(chat)
                 await other.finish(chat)
                 await holds(play, again)
 
 
-@every_way("serve")
+@every_way()
 async def test_a_second_interrupt_forces(data: Path, log: str, way: str) -> None:
     """Ctrl-C twice ends a server now, in the middle of its drain; its answers are finished by the next one."""
     with serving(Server(data, way, log, {"CHATSERVER_DRAIN_S": "60"}, may_fail=True)) as server:

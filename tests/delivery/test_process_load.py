@@ -55,6 +55,7 @@ async def test_stalled_reader(server: Server) -> None:
     assert report.counts["takeovers"] == 0
 
 
+@pytest.mark.slow
 async def test_memory_with_stalled_readers(server: Server) -> None:
     """Forty readers that stall in an answer of 10 MB do not cost forty answers' memory."""
     async with proxy(server.port) as network, playing(server.target(), "stalled readers") as play:
@@ -158,12 +159,12 @@ async def churn(play: Play, turns: int) -> None:
 
 
 async def test_churn_leaves_nothing(server: Server) -> None:
-    """Hundreds of clients that come and go leave no descriptor, no thread and no connection behind."""
+    """A hundred clients that come and go leave no descriptor, no thread and no connection behind."""
     async with playing(server.target(), "churn") as play:
-        await churn(play, 100)
+        await churn(play, 60)
         process = worker(server)
         before, threads = await settled_descriptors(process), process.num_threads()
-        await churn(play, 300)
+        await churn(play, 120)
         assert await settled_descriptors(process) <= before + 2
         assert process.num_threads() <= threads
         await holds(play, server)

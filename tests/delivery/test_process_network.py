@@ -72,7 +72,7 @@ async def test_slow_link(server: Server) -> None:
         await client.connect(network.url)
         answers = [await client.ask("/script tokens=200 size=4000", chat=chat) for _ in range(3)]
         epochs = {answer: client.answers[answer].epoch for answer in answers}
-        for turn in range(4):
+        for turn in range(3):
             await client.entries(30)
             await client.resume(chat, [{"answer": a, "epoch": epochs[a], "seq": 5 * turn} for a in answers])
         network.pause_s = 0.0

@@ -105,27 +105,22 @@ async def finish_where_they_are(clients: list[Judge]) -> None:
         assert len(list(client.journal.connections())) == 1
 
 
-async def test_a_save_replaces_the_process(reloading: Server) -> None:
+async def test_two_quick_saves_replace_the_process_once(reloading: Server) -> None:
     """Answers under way end in the old process, on their connections; no connect is refused; later ones are served by
     the new process."""
-    async with playing(reloading.target(), "save") as play:
-        clients = await under_way(play)
-        async with connecting(play) as met:
-            await reloads(reloading, lambda: save(reloading))
-        await finish_where_they_are(clients)
-        assert len(set(met)) == 2
-        report = await holds(play, reloading)
-    assert report.counts["takeovers"] == 0
-
-
-async def test_two_quick_saves_are_one_reload(reloading: Server) -> None:
-    """Two files saved together replace the process once."""
 
     def act() -> None:
         save(reloading)
         save(reloading, "prompts/__init__.py")
 
-    await reloads(reloading, act)
+    async with playing(reloading.target(), "save") as play:
+        clients = await under_way(play)
+        async with connecting(play) as met:
+            await reloads(reloading, act)
+        await finish_where_they_are(clients)
+        assert len(set(met)) == 2
+        report = await holds(play, reloading)
+    assert report.counts["takeovers"] == 0
 
 
 async def test_saves_elsewhere_do_nothing(reloading: Server) -> None:
@@ -183,6 +178,7 @@ async def test_reload_twice(reloading: Server) -> None:
     assert report.counts["takeovers"] == 0
 
 
+@pytest.mark.slow
 async def test_hangup_rolls_the_workers(tmp_path: Path) -> None:
     """SIGHUP replaces all workers, the new ones first: no connect is refused, no answer is cut."""
     with serving(Server(tmp_path / "data", "serve --workers 2", settings={"CHATSERVER_DRAIN_S": "20"})) as server:

@@ -236,7 +236,7 @@ async def reconnect_storm(play: Play) -> None:
         client = await play.connected(f" {n}")
         chat = play.chat(n % 10)
         if n < 10:
-            await client.ask(play.target.question(20 * TOKENS, 10), chat=chat)
+            await client.ask(play.target.question(12 * TOKENS, 10), chat=chat)
         started.release()
         async with lost:
             await lost.wait()
