@@ -227,6 +227,12 @@ class Redis(Group):
         ge=0,
         description="how long Redis keeps an ended answer; 0 for ever",
     )
+    keep_answers: int = Field(
+        default=1000,
+        validation_alias="CHATSERVER_REDIS_KEEP_ANSWERS",
+        ge=1,
+        description="how many answers of one chat Redis keeps",
+    )
 
     @field_validator("url")
     @classmethod

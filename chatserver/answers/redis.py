@@ -20,7 +20,10 @@ What survives what is told in `docs/redis.md`.
 """
 
 import asyncio
+import uuid
+import zlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import structlog
@@ -40,7 +43,7 @@ from chatserver.answers.log import (
 from chatserver.answers.meta import AnswerMeta, NewAnswer
 from chatserver.answers.redis_doorbell import PROBE_S, Doorbell
 from chatserver.answers.redis_held import Held, Kept
-from chatserver.answers.redis_index import RedisIndex
+from chatserver.answers.redis_index import FOR_EVER, RedisIndex, Retention
 from chatserver.answers.redis_keys import (
     MARK,
     META,
@@ -60,21 +63,30 @@ log = structlog.get_logger(__name__)
 PAGE_BYTES = 1 << 20
 _PENDING_MS = 3_600_000
 """A question whose asking was cut short in the middle is forgotten after an hour."""
+_PATIENT_S = 2.0
 
 
 class RedisAnswerLog:
     """Made by `open`."""
 
     def __init__(
-        self, address: Address, *, clock: Callable[[], float] | None, keep_s: float, patience_s: float, probe_s: float
+        self,
+        address: Address,
+        *,
+        clock: Callable[[], float] | None,
+        retention: Retention,
+        patience_s: float,
+        probe_s: float,
     ) -> None:
         self._clock = clock
-        self._writes = RedisLink(address, reopened=self._restore_all, patience_s=patience_s)
+        self._retention = retention
+        self._writes = RedisLink(address, reopened=self._reopened, patience_s=patience_s)
         self._reads = RedisLink(address, patience_s=patience_s)
-        self._index = RedisIndex(self._writes, self._reads, keep_s=keep_s)
+        self._index = RedisIndex(self._writes, self._reads, retention)
         self._doorbell = Doorbell(address, self._writes, self._ring, probe_s=probe_s)
         self._restorer = Restorer(self._writes, self._index, self._doorbell, self._send, self._now)
         self._listeners: dict[Listener, Callable[[], bool]] = {}
+        self._patient_until = 0.0
 
     @classmethod
     async def open(
@@ -82,13 +94,13 @@ class RedisAnswerLog:
         url: str,
         *,
         clock: Callable[[], float] | None = None,
-        keep_s: float = 0.0,
+        retention: Retention = FOR_EVER,
         patience_s: float = PATIENCE_S,
         probe_s: float = PROBE_S,
     ) -> Self:
         """`clock` takes the place of Redis's own. Raises `LogUnavailable` when Redis does not answer, `ValueError` for
         a URL that is none."""
-        opened = cls(Address.parse(url), clock=clock, keep_s=keep_s, patience_s=patience_s, probe_s=probe_s)
+        opened = cls(Address.parse(url), clock=clock, retention=retention, patience_s=patience_s, probe_s=probe_s)
         try:
             await opened._writes.open()
             await opened._reads.open()
@@ -100,15 +112,20 @@ class RedisAnswerLog:
 
     async def create(self, new: NewAnswer) -> tuple[AnswerMeta, bool]:
         made, answer = await asyncio.gather(self._create(new), self._index.ask(new))
-        if answer == new.answer:
+        if answer != new.answer:
+            if made:
+                await self._writes.call("DEL", meta_key(new.answer))
+            new = replace(new, answer=answer)
+            made = await self._create(new)  # else its log was lost, and only its user's index knew of it
+        if made:
             await self._index.settle(new)
             self._restorer.asked(new)
             return AnswerMeta(new, AnswerState.QUEUED, 0, None, 0, -1, False, 0.0), True
-        if made:
-            await self._writes.call("DEL", meta_key(new.answer))
         meta = await self.meta(answer)
         if meta is None:
-            raise LogUnavailable(f"{answer} is known to its user and has no log")
+            raise LogUnavailable(f"{answer} went while it was asked for")
+        if meta.state is AnswerState.QUEUED:  # who asked first may not have come so far
+            await self._index.settle(meta.question)
         return meta, False
 
     async def claim(self, answer: str, owner: str, lease_s: float) -> tuple[Claim, AnswerMeta] | None:
@@ -181,7 +198,12 @@ class RedisAnswerLog:
     async def read(self, answer: str, first: int, limit: int) -> list[bytes]:
         keys = [meta_key(answer), entries_key(answer)]
         got = await scripts.READ.run(self._reads, keys, first, limit, PAGE_BYTES)
-        return _entries(got[1], first, limit) if got else []
+        if not got:
+            return []
+        entries = _entries(got[1], first, limit)
+        if not entries and int(got[0]) > first:
+            await self._discard(answer, int(got[0]))
+        return entries
 
     async def chat(self, user: str, chat: str, *, undelivered: bool = False) -> list[AnswerMeta]:
         metas = await asyncio.gather(*map(self.meta, await self._index.answers(user, chat)))
@@ -193,7 +215,8 @@ class RedisAnswerLog:
 
     async def claimable(self, limit: int) -> list[str]:
         now = await self._time()
-        due = await self._index.due(now, limit)
+        patient = asyncio.get_running_loop().time() < self._patient_until
+        due = await self._index.due(now, limit, queued_only=patient)
         judged = await asyncio.gather(*(self._is_claimable(answer, place, now) for answer, place in due.items()))
         return [answer for answer, can in zip(due, judged, strict=True) if can][:limit]
 
@@ -232,7 +255,7 @@ class RedisAnswerLog:
 
     async def _create(self, new: NewAnswer) -> bool:
         arguments = (question_blob(new), new.epoch, new.user, _PENDING_MS)
-        return bool(await scripts.CREATE.run(self._writes, [meta_key(new.answer)], *arguments))
+        return bool(await scripts.CREATE.run(self._writes, [meta_key(new.answer), entries_key(new.answer)], *arguments))
 
     async def _send(self, claim: Claim, kept: Kept, lease_s: float) -> tuple[bytes, bytes, bytes]:
         """One try of an append: the verdict, whether to stop, the log's head."""
@@ -252,11 +275,23 @@ class RedisAnswerLog:
             self._doorbell.changed(claim.answer, kept.head),
             kept.before,
             kept.after,
+            self._retention.milliseconds,
         )
         return verdict, stop, head
 
-    def _restore_all(self) -> None:
+    def _reopened(self) -> None:
+        """Owners that were cut off as we were have the first word about their answers."""
+        self._patient_until = asyncio.get_running_loop().time() + _PATIENT_S
         self._restorer.restore_all()
+
+    async def _discard(self, answer: str, head: int) -> None:
+        """The entries were evicted or lost; an answer without them must not pass for whole."""
+        log.error("entries of an answer are gone", answer=answer, head=head)
+        arguments = (head, uuid.uuid4().hex[:8], NEWS, self._doorbell.released(answer))
+        if await scripts.DISCARD.run(self._writes, [meta_key(answer), entries_key(answer)], *arguments):
+            meta = await self.meta(answer)
+            if meta is not None:
+                await self._index.look_at(meta.question, 0.0)
 
     async def _is_claimable(self, answer: str, place: bytes, now: float) -> bool:
         """Whether this answer of the index can be claimed; if not, the index learns why."""
@@ -288,9 +323,12 @@ def _entries(batches: Sequence[Any], first: int, limit: int) -> list[bytes]:
     """The entries from seq `first` on of stream entries that hold it."""
     entries: list[bytes] = []
     for id, fields in batches:
-        batch = fields[3].split(b"\n")
+        compact = fields[2] == b"z"
+        batch = (zlib.decompress(fields[3]) if compact else fields[3]).split(b"\n")
         batch_first = int(id.partition(b"-")[0]) - len(batch)
+        if batch_first > first + len(entries):
+            break  # a hole
         entries += batch[max(0, first - batch_first) :]
         if len(entries) >= limit:
-            break
+            return entries[:limit] if compact else entries
     return entries

@@ -5,23 +5,40 @@ what is so, and whoever finds an entry that is out of date corrects it.
 """
 
 import asyncio
+from dataclasses import dataclass
+from typing import Final
 
 from chatserver.answers.log import ChatSummary
 from chatserver.answers.meta import AnswerMeta, NewAnswer
-from chatserver.answers.redis_keys import DUE, answer_of, due_member, meta_key, stops_key, user_key
+from chatserver.answers.redis_keys import DUE, answer_of, due_member, entries_key, meta_key, stops_key, user_key
 from chatserver.answers.redis_link import RedisLink
 from chatserver.answers.redis_scripts import ASK
 
 _STOPS_S = 86_400
 
 
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long an ended answer is kept, 0 for ever, and how many a chat keeps."""
+
+    seconds: float = 0.0
+    answers: int = 1000
+
+    @property
+    def milliseconds(self) -> int:
+        return round(self.seconds * 1000)
+
+
+FOR_EVER: Final = Retention()
+
+
 class RedisIndex:
     """Every method raises `LogUnavailable`."""
 
-    def __init__(self, writes: RedisLink, reads: RedisLink, *, keep_s: float) -> None:
+    def __init__(self, writes: RedisLink, reads: RedisLink, retention: Retention) -> None:
         self._writes = writes
         self._reads = reads
-        self._keep_ms = round(keep_s * 1000)
+        self._retention = retention
 
     async def ask(self, new: NewAnswer) -> str:
         """The answer of this ask id: `new` itself, or the one that was first."""
@@ -31,8 +48,11 @@ class RedisIndex:
             user_key(new.user, "chats"),
             user_key(new.user, "titles"),
         ]
-        arguments = (new.answer, new.chat, repr(new.asked_at), new.text, self._keep_ms)
-        return str((await ASK.run(self._writes, keys, *arguments)).decode())
+        arguments = (new.answer, new.chat, repr(new.asked_at), new.text, self._retention.milliseconds)
+        answer, *dropped = await ASK.run(self._writes, keys, *arguments, self._retention.answers)
+        for old in dropped:
+            await self._writes.call("UNLINK", meta_key(old.decode()), entries_key(old.decode()))
+        return str(answer.decode())
 
     async def settle(self, new: NewAnswer) -> None:
         """The answer is its ask's own: it stays, and waits for an owner."""

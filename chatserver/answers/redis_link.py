@@ -29,6 +29,7 @@ PATIENCE_S = 5.0
 _CONNECT_S = 2.0
 _BACKOFF_S = (0.02, 0.05, 0.1, 0.2, 0.5)
 """Waits between attempts to connect, each with jitter; the last one repeats."""
+_LOST = "the connection to Redis was lost"
 _READ_ONLY = ("READONLY", "LOADING", "MASTERDOWN")
 """What a server says that can't be written to: another one may have taken its place at this address."""
 
@@ -93,6 +94,8 @@ class _Wire(asyncio.Protocol):
         self._transport = transport
 
     def call(self, *command: Argument) -> "asyncio.Future[Any]":
+        if self._transport is None:  # lost, and its keeper has not run since
+            raise LogUnavailable(_LOST)
         reply: asyncio.Future[Any] = self._loop.create_future()
         self._waiting.append((self._loop.time(), reply))
         self.tell(*command)
@@ -117,7 +120,7 @@ class _Wire(asyncio.Protocol):
         while self._waiting:
             _, reply = self._waiting.popleft()
             if not reply.done():
-                reply.set_exception(LogUnavailable("the connection to Redis was lost"))
+                reply.set_exception(LogUnavailable(_LOST))
         self._lost()
 
     def waits_since(self) -> float | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+import zlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -15,13 +16,14 @@ from chatserver.answers.redis_held import START, Held, Kept
 from chatserver.answers.redis_index import RedisIndex
 from chatserver.answers.redis_keys import NEWS, entries_key, meta_key, question_blob
 from chatserver.answers.redis_link import RedisLink
-from chatserver.answers.redis_scripts import CREATE, RESTORE
+from chatserver.answers.redis_scripts import COMPACT, CREATE, RESTORE
 
 log = structlog.get_logger(__name__)
 
 REMEMBER_S: Final = 15.0
 """How long a sealed answer and a new question are remembered: longer than what Redis may lose in a crash."""
 _REMEMBERED = 1024
+_SWEEP_S = 5.0
 
 Send = Callable[[Claim, Kept, float], Awaitable[tuple[bytes, bytes, bytes]]]
 
@@ -40,7 +42,9 @@ class Restorer:
         self._now = now
         self._sealed: deque[Held] = deque()
         self._asked: deque[tuple[float, NewAnswer]] = deque()
+        self._compactible: deque[Held] = deque(maxlen=_REMEMBERED)
         self._healing: asyncio.Task[None] | None = None
+        self._sweeper = asyncio.create_task(self._sweep(), name="redis-sweep")
 
     def held_by(self, claim: Claim) -> Held | None:
         held = self.held.get(claim.answer)
@@ -80,9 +84,10 @@ class Restorer:
 
     async def aclose(self) -> None:
         """Idempotent."""
-        if self._healing is not None:
-            self._healing.cancel()
-            await asyncio.gather(self._healing, return_exceptions=True)
+        tasks = [self._sweeper] if self._healing is None else [self._sweeper, self._healing]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _restore_all(self) -> None:
         self._forget_old()
@@ -96,7 +101,7 @@ class Restorer:
 
     async def _ask_again(self, new: NewAnswer) -> None:
         if await self._index.ask(new) == new.answer and new.answer not in self.held:
-            made = await CREATE.run(self._writes, [meta_key(new.answer)], question_blob(new), new.epoch, new.user, 0)
+            made = await CREATE.run(self._writes, _keys(new.answer), question_blob(new), new.epoch, new.user, 0)
             if made:
                 log.warning("a question was lost and is asked again", answer=new.answer)
                 await self._index.settle(new)
@@ -123,7 +128,7 @@ class Restorer:
         owner = claim.owner if whole else ""
         done = await RESTORE.run(
             self._writes,
-            [meta_key(claim.answer), entries_key(claim.answer)],
+            _keys(claim.answer),
             *seen,
             question_blob(question),
             question.epoch if whole else uuid.uuid4().hex[:8],
@@ -150,12 +155,38 @@ class Restorer:
                 return False
         return True
 
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_S)
+            self._forget_old()
+            try:
+                while self._compactible:
+                    await self._compact(self._compactible.popleft())
+            except LogUnavailable as error:
+                log.warning("ended answers stay uncompacted", error=str(error))
+
+    async def _compact(self, held: Held) -> None:
+        """Only of what is here in whole: else the answer stays as it is, which is no less right."""
+        kept = held.after(0, START)
+        if kept is None or held.head == 0:
+            return
+        batches = list(kept)
+        blob = zlib.compress(b"\n".join(each.blob for each in batches))
+        arguments = (held.head, held.chain, batches[-1].batch.id, blob)
+        await COMPACT.run(self._writes, _keys(held.claim.answer), *arguments)
+
     def _forget_old(self) -> None:
         before = _monotonic() - REMEMBER_S
         while self._asked and (self._asked[0][0] < before or len(self._asked) > _REMEMBERED):
             self._asked.popleft()
         while self._sealed and ((self._sealed[0].sealed_at or 0.0) < before or len(self._sealed) > _REMEMBERED):
-            self.let_go(self._sealed.popleft().claim)
+            old = self._sealed.popleft()
+            self.let_go(old.claim)
+            self._compactible.append(old)
+
+
+def _keys(answer: str) -> list[str]:
+    return [meta_key(answer), entries_key(answer)]
 
 
 def _monotonic() -> float:

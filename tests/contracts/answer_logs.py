@@ -48,7 +48,9 @@ def _shared_redis() -> RedisServer:
     """One for all tests of this process: starting one takes longer than a test. It ends with the process."""
     require_redis()
     directory = tempfile.TemporaryDirectory()
-    server = RedisServer(Path(directory.name)).start()
+    # Of a cluster, so that a script or transaction that touches two slots fails.
+    server = RedisServer(Path(directory.name), ("--save", "", "--cluster-enabled", "yes")).start()
+    server.says("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
     atexit.register(directory.cleanup)
     atexit.register(server.kill)
     return server

@@ -4,6 +4,7 @@
 -- ARGV  1 generation  2 owner  3 expected head  4 head after it  5 batch id  6 entries, joined with newlines
 --       7 state to seal with, or ''  8 lease in seconds  9 clock, or ''  10 channel  11 ring
 --       12 chain before the batch, '' when the writer does not know it  13 chain after it
+--       14 milliseconds to keep a sealed answer, or 0
 -- Returns {verdict, stop requested, head}:
 --       ok        it is in the log; it also was when this is the second try of the same batch
 --       fenced    the claim is no longer the answer's, or the answer is sealed
@@ -20,6 +21,9 @@ if holds and head == ARGV[3] and (ARGV[12] == '' or chain == ARGV[12]) then
     redis.call('HSET', KEYS[1], 'h', ARGV[4], 'l', lease, 'x', ARGV[13])
   else
     redis.call('HSET', KEYS[1], 'h', ARGV[4], 'l', lease, 'x', ARGV[13], 's', ARGV[7], 'o', '')
+    if ARGV[14] ~= '0' then
+      for key = 1, 2 do redis.call('PEXPIRE', KEYS[key], ARGV[14]) end
+    end
   end
   redis.call('PUBLISH', ARGV[10], ARGV[11])
   return {'ok', stop, ARGV[4]}
