@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from chatserver.answers.log import AnswerLog
 from chatserver.answers.redis import RedisAnswerLog
+from chatserver.answers.redis_index import Retention
 from chatserver.answers.sqlite import SqliteAnswerLog
 from chatserver.delivery.manager import ConnectionManager, DeliveryPolicy
 from chatserver.generation.generation import Pace
@@ -119,7 +120,8 @@ async def open_answers(settings: Settings) -> AnswerLog:
     """The answer log alone: on Redis when one is set, else in the data directory. Raises `LogUnavailable`."""
     url = settings.redis.url
     if url is not None:
-        return await RedisAnswerLog.open(url.get_secret_value(), keep_s=settings.redis.keep_days * 86_400)
+        retention = Retention(settings.redis.keep_days * 86_400, settings.redis.keep_answers)
+        return await RedisAnswerLog.open(url.get_secret_value(), retention=retention)
     return await SqliteAnswerLog.open(settings.storage.data_dir / "answers.db")
 
 
