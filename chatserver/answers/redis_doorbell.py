@@ -57,7 +57,8 @@ class Doorbell:
         """Returns once rings of the answer are heard, or can't be for now."""
         channel = ring_channel(answer)
         self._followed[channel] += 1
-        if self._followed[channel] == 1 and self._link.ready:
+        is_first, is_coming = self._followed[channel] == 1, channel in self._confirmed
+        if self._link.ready and (is_first or is_coming):
             await self._confirm(channel)
 
     def unfollow(self, answer: str) -> None:

@@ -93,8 +93,12 @@ class _Wire(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
+    @property
+    def is_open(self) -> bool:
+        return self._transport is not None
+
     def call(self, *command: Argument) -> "asyncio.Future[Any]":
-        if self._transport is None:  # lost, and its keeper has not run since
+        if self._transport is None:
             raise LogUnavailable(_LOST)
         reply: asyncio.Future[Any] = self._loop.create_future()
         self._waiting.append((self._loop.time(), reply))
@@ -174,7 +178,7 @@ class RedisLink:
 
     @property
     def ready(self) -> bool:
-        return self._ready
+        return self._ready and self._wire is not None and self._wire.is_open
 
     async def open(self) -> None:
         """Returns once connected. Raises `LogUnavailable` when the first attempt fails; then nothing is left open."""
@@ -183,7 +187,7 @@ class RedisLink:
 
     async def call(self, *command: Argument) -> Any:
         """The reply. Raises `LogUnavailable` while there is no connection, and for every error that Redis answers."""
-        if self._wire is None or not self._ready:
+        if self._wire is None or not self.ready:
             raise LogUnavailable("there is no connection to Redis")
         return await self._called(self._wire, *command)
 
