@@ -72,6 +72,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "chatserver.answers.redis_doorbell",
         "chatserver.answers.redis_index",
         "chatserver.answers.redis_link",
+        "chatserver.answers.redis_report",
         "chatserver.answers.redis_restore",
         "chatserver.answers.redis_scripts",
         "chatserver.answers.sqlite",

@@ -14,7 +14,7 @@ from chatserver.cli.errors import CommandError, explained
 from chatserver.cli.logs import keep_logs_off_the_screen
 from chatserver.server_config import load_server_config
 from chatserver.settings import Settings
-from chatserver.wiring import Knowledge, open_knowledge
+from chatserver.wiring import Knowledge, open_knowledge, reach_answers
 
 TIMEOUT_S = 10.0
 
@@ -54,6 +54,7 @@ async def _check_all(data_dir: Path | None) -> list[Finding]:
         for name in settings.unsupported()
     ]
     findings += await _check_knowledge(settings)
+    findings.append(await _checked("answer log", lambda: reach_answers(settings)))
     findings.append(await _checked("model", lambda: _check_model(settings)))
     return findings
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
+from tests.contracts.redis_server import redis_server
 
 
 def findings(run: Run) -> dict[str, tuple[bool, str]]:
@@ -43,9 +44,28 @@ def model_server(status: int, body: str) -> Iterator[str]:
 def test_all_is_well(run: Run) -> None:
     """With nothing configured every check passes, and an empty data directory says what to do."""
     found = findings(run)
-    assert set(found) == {"server", "settings", "data directory", "embedder", "model"}
+    assert set(found) == {"server", "settings", "data directory", "embedder", "answer log", "model"}
     assert all(ok for ok, _ in found.values())
     assert "chatserver ingest" in found["data directory"][1]
+
+
+def test_redis_is_reached(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it promises is told; one that evicts, one that is away and an address that is none are findings, and none of
+    them shows the password."""
+    with redis_server(tmp_path, "--appendonly", "yes") as redis:
+        monkeypatch.setenv("CHATSERVER_REDIS_URL", redis.url)
+        found = findings(run)["answer log"]
+        assert found[0]
+        assert found[1].endswith(", append-only file, fsync everysec")
+        redis.says("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        evicting = findings(run)["answer log"]
+        assert not evicting[0]
+        assert "noeviction" in evicting[1]
+    monkeypatch.setenv("CHATSERVER_REDIS_URL", "redis://:pw-secret@127.0.0.1:1")
+    away = findings(run)["answer log"]
+    assert not away[0]
+    assert "Redis does not answer" in away[1]
+    assert "secret" not in away[1]
 
 
 def test_for_a_person(run: Run) -> None:

@@ -1,12 +1,15 @@
 """A Redis of the tests' own: Debian's `redis-server` on a unix socket in a directory of its own."""
 
+import atexit
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -78,6 +81,17 @@ class RedisServer:
         assert self._process is not None
         self._process.kill()
         self._process.wait(10)
+
+
+@cache
+def standalone_redis() -> RedisServer:
+    """One for all process tests, with a database for each; it ends with this process."""
+    require_redis()
+    directory = tempfile.TemporaryDirectory()
+    server = RedisServer(Path(directory.name), ("--save", "", "--databases", "1000")).start()
+    atexit.register(directory.cleanup)
+    atexit.register(server.kill)
+    return server
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import pytest
 from tests.delivery.conformance.judge import Judge, Refused
 from tests.delivery.conformance.proxy import proxy
 from tests.delivery.conformance.scenarios import playing
-from tests.delivery.conformance.server import LOGS, WAYS, Server, holds, serving
+from tests.delivery.conformance.server import QUICK_LOGS, WAYS, Server, holds, serving
 from tests.eventually import eventually
 
 GRACE_S = 3.0
@@ -26,7 +26,7 @@ def every_way(*quick: str) -> pytest.MarkDecorator:
     )
 
 
-@pytest.fixture(params=LOGS)
+@pytest.fixture(params=QUICK_LOGS)
 def log(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

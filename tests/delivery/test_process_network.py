@@ -6,7 +6,7 @@ import pytest
 
 from tests.delivery.conformance.proxy import proxy
 from tests.delivery.conformance.scenarios import SCENARIOS, Scenario, judged, playing
-from tests.delivery.conformance.server import LOGS, WAYS, Server, holds, scripted_text, serving
+from tests.delivery.conformance.server import LOGS, QUICK_LOGS, WAYS, Server, holds, scripted_text, serving
 
 QUICK = "serve --workers 2"
 """Two processes behind one port: each reconnect may meet the other one."""
@@ -15,7 +15,9 @@ QUICK = "serve --workers 2"
 def ways() -> Iterator[object]:
     for log in LOGS:
         for way in WAYS:
-            yield pytest.param((way, log), marks=() if way == QUICK else pytest.mark.slow, id=f"{way}, {log}")
+            yield pytest.param(
+                (way, log), marks=() if (way, log) == (QUICK, "sqlite") else pytest.mark.slow, id=f"{way}, {log}"
+            )
 
 
 @pytest.fixture(scope="module", params=ways())
@@ -83,7 +85,7 @@ async def test_slow_link(server: Server) -> None:
         await holds(play, server)
 
 
-@pytest.fixture(scope="module", params=LOGS)
+@pytest.fixture(scope="module", params=QUICK_LOGS)
 def server_of_many(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One that tells users apart."""
     with serving(Server(tmp_path_factory.mktemp("users") / "data", "hooked", request.param)) as server:

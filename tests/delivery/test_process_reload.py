@@ -13,7 +13,7 @@ import websockets
 
 from tests.delivery.conformance.judge import Closed, Judge
 from tests.delivery.conformance.scenarios import Play, playing
-from tests.delivery.conformance.server import LOGS, ROOT, Server, holds, serving
+from tests.delivery.conformance.server import QUICK_LOGS, ROOT, Server, holds, serving
 from tests.eventually import eventually
 
 PACKAGES = ("chatserver", "retrieval", "graph", "prompts")
@@ -25,7 +25,7 @@ QUIET_S = 1.5
 """Longer than the watcher needs to notice a save."""
 
 
-@pytest.fixture(scope="module", params=LOGS)
+@pytest.fixture(scope="module", params=QUICK_LOGS)
 def reloading(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that watches a copy of the source tree, so that a test may save into it."""
     root = tmp_path_factory.mktemp("reload")

@@ -16,13 +16,14 @@ import os
 import signal
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 from chatserver import wiring
 from chatserver.answers.log import Appended, Batch, Claim
+from chatserver.answers.redis import RedisAnswerLog
 from chatserver.answers.sqlite import SqliteAnswerLog
 from chatserver.app import create_app
 
@@ -35,26 +36,37 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-class HookedAnswerLog(SqliteAnswerLog):
+async def append_or_die(
+    append: Callable[[Claim, Batch, float], Awaitable[Appended]],
+    die_in_transaction: Callable[[Batch], Awaitable[None]],
+    claim: Claim,
+    batch: Batch,
+    lease_s: float,
+) -> Appended:
+    """The log's own `append`, with the fault at its point."""
+    here = batch.expected_head <= AT < batch.expected_head + len(batch.entries)
+    taken_over = claim.generation > 1
+    if (FAULT == "in-takeover" and taken_over) or (FAULT == "before-append" and here):
+        die()
+    if FAULT == "in-transaction" and here:
+        await die_in_transaction(batch)
+    if FAULT == "before-terminal" and batch.seal is not None:
+        if len(batch.entries) > 1:
+            await append(claim, replace(batch, entries=batch.entries[:-1], seal=None), lease_s)
+        die()
+    appended = await append(claim, batch, lease_s)
+    if (FAULT == "after-reset" and taken_over) or (FAULT == "after-append" and here):
+        die()
+    return appended
+
+
+class HookedSqliteAnswerLog(SqliteAnswerLog):
     @classmethod
     async def open(cls, path: Path, **options: Any) -> Self:
         return await super().open(path, clock=lambda: time.time() + SKEW_S, **options)
 
     async def append(self, claim: Claim, batch: Batch, lease_s: float) -> Appended:
-        here = batch.expected_head <= AT < batch.expected_head + len(batch.entries)
-        taken_over = claim.generation > 1
-        if (FAULT == "in-takeover" and taken_over) or (FAULT == "before-append" and here):
-            die()
-        if FAULT == "in-transaction" and here:
-            await self._die_in_transaction(batch)
-        if FAULT == "before-terminal" and batch.seal is not None:
-            if len(batch.entries) > 1:
-                await super().append(claim, replace(batch, entries=batch.entries[:-1], seal=None), lease_s)
-            die()
-        appended = await super().append(claim, batch, lease_s)
-        if (FAULT == "after-reset" and taken_over) or (FAULT == "after-append" and here):
-            die()
-        return appended
+        return await append_or_die(super().append, self._die_in_transaction, claim, batch, lease_s)
 
     async def _die_in_transaction(self, batch: Batch) -> None:
         def run(db: sqlite3.Connection) -> None:
@@ -69,10 +81,22 @@ class HookedAnswerLog(SqliteAnswerLog):
         await self._write(run)
 
 
+class HookedRedisAnswerLog(RedisAnswerLog):
+    """A script is the transaction: `in-transaction` dies before it. The clock is Redis's, whatever the node's says."""
+
+    async def append(self, claim: Claim, batch: Batch, lease_s: float) -> Appended:
+        return await append_or_die(super().append, self._die_in_transaction, claim, batch, lease_s)
+
+    async def _die_in_transaction(self, batch: Batch) -> None:
+        die()
+
+
 def by_header(scope: Mapping[str, Any]) -> str | None:
     user: bytes = dict(scope["headers"]).get(b"x-user", b"anonymous")
     return user.decode()
 
 
-setattr(wiring, "SqliteAnswerLog", HookedAnswerLog)  # noqa: B010 - it is not exported, and so no attribute to mypy
+# They are not exported, and so no attributes to mypy.
+setattr(wiring, "SqliteAnswerLog", HookedSqliteAnswerLog)  # noqa: B010
+setattr(wiring, "RedisAnswerLog", HookedRedisAnswerLog)  # noqa: B010
 app = create_app(identify=by_header)

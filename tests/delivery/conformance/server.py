@@ -16,8 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+import pytest
 
 from chatserver.models.scripted import parse_script
+from tests.contracts.redis_server import standalone_redis
 from tests.delivery.conformance.checker import Report
 from tests.delivery.conformance.judge import Target
 from tests.delivery.conformance.scenarios import Play
@@ -64,7 +66,32 @@ def _sqlite_owners(directory: Path) -> dict[str, tuple[int, str | None]]:
         }
 
 
-LOGS: Mapping[str, LogUnderTest] = {"sqlite": LogUnderTest(lambda directory: {}, _sqlite_owners)}
+_databases: dict[Path, int] = {}
+
+
+def redis_url(directory: Path) -> str:
+    """The directory's own database in the tests' Redis."""
+    number = _databases.setdefault(directory, len(_databases))
+    return f"{standalone_redis().url}?db={number}"
+
+
+def _redis_owners(directory: Path) -> dict[str, tuple[int, str | None]]:
+    script = (
+        "local out = {} for _, key in ipairs(redis.call('KEYS', 'cs:{a:*}')) do"
+        " local is = redis.call('HMGET', key, 'g', 'o')"
+        " out[#out + 1] = string.sub(key, 7, -2) .. ' ' .. is[1] .. ' ' .. is[2] end return out"
+    )
+    lines = standalone_redis().says("-n", str(_databases[directory]), "EVAL", script, "0").splitlines()
+    parts = [line.split(" ") for line in lines if line]
+    return {answer: (int(generation), owner or None) for answer, generation, owner in parts}
+
+
+LOGS: Mapping[str, LogUnderTest] = {
+    "sqlite": LogUnderTest(lambda directory: {}, _sqlite_owners),
+    "redis": LogUnderTest(lambda directory: {"CHATSERVER_REDIS_URL": redis_url(directory)}, _redis_owners),
+}
+QUICK_LOGS = [name if name == "sqlite" else pytest.param(name, marks=pytest.mark.slow) for name in LOGS]
+"""For fixtures: the quick run tries one log under everything, the whole run all."""
 
 
 def free_port() -> int:

@@ -1,0 +1,31 @@
+"""What a Redis is and promises, in a line for an operator."""
+
+from chatserver.answers.log import LogError
+from chatserver.answers.redis_link import Address, RedisLink, RedisRefused
+
+OLDEST = (7, 0)
+
+
+async def describe(url: str) -> str:
+    """Version and durability. Raises `LogUnavailable`, and `LogError` when it can't be trusted with answers."""
+    link = RedisLink(Address.parse(url))
+    await link.open()
+    try:
+        info = _fields((await link.call("INFO", "everything")).decode())
+        try:
+            fsync = (await link.call("CONFIG", "GET", "appendfsync"))[1].decode()
+        except RedisRefused:  # a service that does not let its settings be read
+            fsync = "an unknown policy"
+    finally:
+        await link.aclose()
+    version = info["redis_version"]
+    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
+        raise LogError(f"Redis {version} is too old: 7.0 is the first that will do")
+    if info.get("maxmemory_policy", "noeviction") != "noeviction":
+        raise LogError(f"Redis evicts answers (maxmemory-policy {info['maxmemory_policy']}): set noeviction")
+    kept = f"append-only file, fsync {fsync}" if info.get("aof_enabled") == "1" else "no append-only file"
+    return f"Redis {version}, {kept}"
+
+
+def _fields(info: str) -> dict[str, str]:
+    return dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
