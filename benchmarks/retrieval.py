@@ -5,7 +5,9 @@
 A DIR holds `corpus.jsonl` ({id, title, text}) and `questions.jsonl` ({id, question, gold: [ids]}); `NAME_single`
 without a corpus asks that of `NAME_train` beside it. The corpus goes through the real ingest into the real stores of
 a temporary data directory. Recall@k is the share of a question's gold passages among the first k, averaged; `bm25`,
-`dense` and `rrf` follow no links, `expand` is what the server does.
+`dense`, `rrf` and what has "no graph" follow no links and know no names, `expand` is the untrained order, `ranker` what
+the server does. The shipped weights are trained on the development sets: on these only the figures of
+`benchmarks.train_ranker`, which are cross-validated, tell anything about `ranker`.
 """
 
 import argparse
@@ -28,7 +30,7 @@ from rich.table import Table
 from chatserver.ingest.ingestion import Ingestion
 from graph.embedded.records import SqliteRecordStore
 from graph.embedded.store import SqliteGraphStore
-from graph.leg import Expansion, GraphLeg
+from graph.leg import GraphLeg, GraphLinks
 from retrieval.embedded.database import Database
 from retrieval.embedded.documents import SqliteDocumentStore
 from retrieval.embedded.keywords import SqliteKeywordIndex
@@ -36,8 +38,9 @@ from retrieval.embedded.vectors import SqliteVectorStore
 from retrieval.embedders.wordllama import WordLlamaEmbedder
 from retrieval.fusion import GRAPH, KEYWORD, VECTOR, ranked, reciprocal_ranks
 from retrieval.hybrid import Hybrid
-from retrieval.legs import keyword_leg, vector_leg
-from retrieval.ports import DocumentStore, Leg
+from retrieval.legs import count_words, keyword_leg, vector_leg
+from retrieval.ports import CountWords, DocumentStore, Leg, Links
+from retrieval.ranker import Ranker, trained
 from retrieval.types import Hit, Query
 
 CUTS = (1, 2, 5, 10)
@@ -57,11 +60,30 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Base:
-    """An ingested corpus and the ways to ask it."""
+class Parts:
+    """What a `Hybrid` is made of; `legs` are those that need no graph."""
 
     documents: DocumentStore
-    methods: Mapping[str, Method]
+    legs: Mapping[str, Leg]
+    graph: Leg
+    links: Links
+    count_words: CountWords
+
+    def hybrid(self, *, graph: bool = True, ranker: Ranker | None = None) -> Hybrid:
+        return Hybrid(
+            self.documents,
+            {**self.legs, GRAPH: self.graph} if graph else self.legs,
+            links=self.links if graph else None,
+            ranker=ranker,
+            count_words=self.count_words,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """An ingested corpus."""
+
+    parts: Parts
     passages: int
     ingest_s: float
 
@@ -79,13 +101,11 @@ async def ingested(corpus: Path, embedder_name: str, console: Console) -> AsyncI
             started = time.perf_counter()
             await ingest(Ingestion(documents, vectors, embedder, graph, records), corpus, console)
             seconds = time.perf_counter() - started
-            legs = {
-                VECTOR: vector_leg(embedder, vectors),
-                KEYWORD: keyword_leg(await SqliteKeywordIndex.open(database)),
-            }
-            hybrid = Hybrid(documents, legs | {GRAPH: GraphLeg(graph)}, expand=Expansion(graph))
+            keywords = await SqliteKeywordIndex.open(database)
+            legs = {VECTOR: vector_leg(embedder, vectors), KEYWORD: keyword_leg(keywords)}
             passages = (await documents.count())["passages"]
-            yield Base(documents, methods(legs, hybrid), passages, seconds)
+            parts = Parts(documents, legs, GraphLeg(graph), GraphLinks(graph), count_words(keywords))
+            yield Base(parts, passages, seconds)
         finally:
             await embedder.aclose()
             await database.aclose()
@@ -101,7 +121,9 @@ async def ingest(ingestion: Ingestion, corpus: Path, console: Console) -> None:
         raise SystemExit(f"{corpus}: {len(report.errors)} errors, the first: {report.errors[0]}")
 
 
-def methods(legs: Mapping[str, Leg], hybrid: Hybrid) -> dict[str, Method]:
+def methods(parts: Parts) -> dict[str, Method]:
+    legs = parts.legs
+
     async def bm25(query: Query) -> Sequence[str]:
         return [hit.passage for hit in await legs[KEYWORD](query)]
 
@@ -112,10 +134,22 @@ def methods(legs: Mapping[str, Leg], hybrid: Hybrid) -> dict[str, Method]:
         found: list[Sequence[Hit]] = await asyncio.gather(*(leg(query) for leg in legs.values()))
         return ranked(reciprocal_ranks(dict(zip(legs, found, strict=True))))
 
-    async def expand(query: Query) -> Sequence[str]:
+    return {
+        "bm25": bm25,
+        "dense": dense,
+        "rrf": rrf,
+        "base, no graph": searched(parts.hybrid(graph=False)),
+        "ranker, no graph": searched(parts.hybrid(graph=False, ranker=trained())),
+        "expand": searched(parts.hybrid()),
+        "ranker": searched(parts.hybrid(ranker=trained())),
+    }
+
+
+def searched(hybrid: Hybrid) -> Method:
+    async def search(query: Query) -> Sequence[str]:
         return [ranked.passage.id for ranked in (await hybrid.search(query)).passages]
 
-    return {"bm25": bm25, "dense": dense, "rrf": rrf, "expand": expand}
+    return search
 
 
 async def measure(
@@ -130,7 +164,7 @@ async def measure(
         started = time.perf_counter()
         found = await method(Query(question.text, top_k=DEPTH))
         latencies.append((time.perf_counter() - started) * 1_000)
-        passages = await base.documents.passages(found[:DEPTH])
+        passages = await base.parts.documents.passages(found[:DEPTH])
         order = list(dict.fromkeys(passage.document for passage in passages))
         for cut in CUTS:
             recalls[cut].append(len(question.gold.intersection(order[:cut])) / len(question.gold))
@@ -185,7 +219,7 @@ async def run(directories: Sequence[Path], embedder: str, console: Console) -> d
                 questions, name = read_questions(directory), directory.name
                 figures = {
                     method: await measure(base, find, questions, f"{name} {method}", console)
-                    for method, find in base.methods.items()
+                    for method, find in methods(base.parts).items()
                 }
                 size = {"passages": base.passages, "questions": len(questions), "ingest_s": round(base.ingest_s, 2)}
                 results[name] = {"embedder": embedder, **size, "methods": figures}

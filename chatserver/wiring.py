@@ -29,7 +29,7 @@ from chatserver.protocol.session import Limits
 from chatserver.settings import Settings
 from graph.embedded.records import SqliteRecordStore
 from graph.embedded.store import SqliteGraphStore
-from graph.leg import Expansion, GraphLeg
+from graph.leg import GraphLeg, GraphLinks
 from graph.ports import GraphStore, RecordStore
 from graph.records import record_query
 from prompts import Prompts
@@ -146,7 +146,7 @@ async def open_knowledge(settings: Settings) -> AsyncIterator[Knowledge]:
         hybrid = Hybrid(
             documents,
             {VECTOR: vector_leg(embedder, vectors), KEYWORD: keyword_leg(keywords), GRAPH: GraphLeg(graph)},
-            expand=Expansion(graph),
+            links=GraphLinks(graph),
             deadline_s=settings.retrieval.deadline_s,
         )
         ingestion = Ingestion(documents, vectors, embedder, graph, records)

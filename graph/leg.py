@@ -1,11 +1,11 @@
-"""The graph in hybrid retrieval: what the names in a question lead to, and one hop from a passage."""
+"""The graph in hybrid retrieval: what the names in a question lead to, and the links of passages."""
 
 from collections.abc import Sequence
 
 from graph.mentions import Asked, NameTrie, names_in, runs
 from graph.ports import GraphStore
 from graph.types import Entity
-from retrieval.types import Hit, Query
+from retrieval.types import Hit, Link, Query
 
 DEPTH = 50
 _ONE_WORD = 0.5  # a name of one word is half as sure
@@ -33,14 +33,14 @@ class GraphLeg:
         return await self._store.expand([], entities, limit=DEPTH, namespace=namespace)
 
 
-class Expansion:
-    """A `retrieval.ports.Expand`: the passages one hop from a passage, by the weight of their links."""
+class GraphLinks:
+    """A `retrieval.ports.Links` over the graph."""
 
     def __init__(self, store: GraphStore) -> None:
         self._store = store
 
-    async def __call__(self, query: Query, passage: str) -> list[Hit]:
-        return await self._store.expand([passage], [], limit=DEPTH, namespace=query.namespace)
+    async def __call__(self, query: Query, passages: Sequence[str]) -> list[Link]:
+        return await self._store.links(passages, namespace=query.namespace)
 
 
 def _asked(question: str, known: Sequence[Entity]) -> list[Asked]:

@@ -15,7 +15,7 @@ from graph.types import (
     Subgraph,
     Unread,
 )
-from retrieval.types import Hit
+from retrieval.types import Hit, Link
 
 
 @runtime_checkable
@@ -65,6 +65,13 @@ class GraphStore(GraphIndex, Protocol):
 
         Links are followed both ways; an entity mentioned by many passages counts less, by log(1 + N/df).
         Scores lie in (0, 1]; `why` names the strongest link."""
+
+    async def links(self, passages: Sequence[str], *, namespace: str = "") -> list[Link]:
+        """The links from these passages to any others, these included, in one round trip: each pair once for every
+        kind and name. Weights are those of `expand`.
+
+        Bounded: a name that more than some dozens of passages mention leads to the document called so and nowhere
+        else."""
 
     async def facts(self, passages: Sequence[str], *, limit: int, namespace: str = "") -> list[Fact]:
         """Edges between what these passages are about and mention, worth telling a reader."""

@@ -3,7 +3,7 @@
     b(t) = 0.5 clip((cos - 0.1) / 0.7, 0, 1) + 0.5 bm25 / max bm25 + 0.35 name
 
 where `name` (from 0 to 1) tells how surely the question names t. A passage that a leg did not bring has nothing of
-that leg. Then one hop over the graph: each passage t linked with weight w from one of the five best, s, has at least
+that leg. Then one hop over the graph: each passage t linked with weight w from one of the best, s, has at least
 
     0.9 w b(s) (0.6 + 0.4 b(t) / max b)
 
@@ -12,11 +12,12 @@ Measured on three multi-hop corpora against reciprocal rank fusion (`benchmarks.
 after either: the base score found 1 to 6 points more of the gold passages among the first five.
 """
 
+import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from retrieval.types import Hit
+from retrieval.types import Hit, Link
 
 Scores: TypeAlias = dict[str, float]
 """Passage id -> score."""
@@ -28,7 +29,6 @@ LEGS = frozenset(_WEIGHTS)
 
 _COSINE_FLOOR, _COSINE_SPAN = 0.1, 0.7  # of the default embedder: where a cosine begins to tell, and its range
 
-SEEDS = 5
 _DECAY = 0.9
 _LINK_ALONE = 0.6  # what a linked passage gets on the strength of the link, whatever it has itself
 
@@ -46,21 +46,28 @@ def base_scores(legs: Mapping[str, Sequence[Hit]]) -> Scores:
     return dict(scores)
 
 
-def seeds(scores: Scores) -> list[str]:
-    """The passages to expand from: the five best, ties by id."""
-    return ranked(scores)[:SEEDS]
-
-
-def expanded(scores: Scores, links: Mapping[str, Sequence[Hit]]) -> Scores:
-    """The scores after one hop; `links` has the passages linked from each seed, with their weights."""
+def expanded(scores: Scores, weights: Mapping[tuple[str, str], float], sources: Sequence[str]) -> Scores:
+    """The scores after one hop from `sources`, some of the passages scored; `weights` of `link_weights`."""
     best = max(scores.values(), default=0.0)
     result = dict(scores)
-    for source, hits in links.items():
-        for hit in hits:
-            own = scores.get(hit.passage, 0.0) / best if best else 0.0
-            gained = _DECAY * _clip(hit.score) * scores[source] * (_LINK_ALONE + (1 - _LINK_ALONE) * own)
-            result[hit.passage] = max(result.get(hit.passage, 0.0), gained)
+    among = frozenset(sources)
+    for (source, target), weight in weights.items():
+        if source in among:
+            own = scores.get(target, 0.0) / best if best else 0.0
+            gained = _DECAY * weight * scores[source] * (_LINK_ALONE + (1 - _LINK_ALONE) * own)
+            result[target] = max(result.get(target, 0.0), gained)
     return result
+
+
+def link_weights(links: Iterable[Link]) -> dict[tuple[str, str], float]:
+    """(source, target) -> 1 - product of (1 - weight): links are independent hints, but of those over one name only
+    the strongest counts."""
+    ways: defaultdict[tuple[str, str], dict[str, float]] = defaultdict(dict)
+    for link in links:
+        way = ways[link.source, link.target]
+        over = link.name or link.kind
+        way[over] = max(way.get(over, 0.0), link.weight)
+    return {pair: 1 - math.prod(1 - _clip(weight) for weight in way.values()) for pair, way in ways.items()}
 
 
 def reciprocal_ranks(legs: Mapping[str, Sequence[Hit]]) -> Scores:

@@ -1,4 +1,4 @@
-"""Hybrid retrieval: named legs side by side under one deadline, fused, expanded by one hop, read.
+"""Hybrid retrieval: named legs side by side under one deadline, fused, expanded by one hop, read, ranked.
 
 A leg that fails or is late costs its hits and nothing else: what it was is in its report, and the rest goes on.
 """
@@ -7,15 +7,18 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
 
-from retrieval import filters, fusion
+from retrieval import filters, fusion, pool
 from retrieval.embedders.checks import check_texts
 from retrieval.errors import NoLegAnswered, RetrievalError, Temporary
-from retrieval.ports import DocumentStore, Expand, Leg
-from retrieval.types import Found, Hit, LegReport, LegState, Passage, Query, RankedPassage
+from retrieval.ports import CountWords, DocumentStore, Leg, Links
+from retrieval.ranker import Ranker
+from retrieval.reasons import EXPANSION, best_links, reasons
+from retrieval.types import Found, Frequencies, Hit, LegReport, LegState, Link, Passage, Query, RankedPassage
 
-EXPANSION = "expansion"
+T = TypeVar("T")
+Scores: TypeAlias = fusion.Scores
 
 _LEGS_SHARE = 0.8  # of the deadline: what a late leg leaves to the expansion
 _PAGE = 10  # candidates read beyond those wanted: a vector may outlive its document for a moment
@@ -23,22 +26,20 @@ _PAGE = 10  # candidates read beyond those wanted: a vector may outlive its docu
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    report: LegReport
-    hits: Sequence[Hit] = ()
-
-
 class Hybrid:
-    """`legs` by name, those of `fusion.LEGS`; `expand` one hop over the graph (None: no expansion); `deadline_s` for
-    legs and expansion together, and once more for reading the passages. Raises ValueError for an unknown leg."""
+    """`legs` by name, those of `fusion.LEGS`; `links` for one hop over the graph (None: no expansion); `ranker` for
+    the order of the best (None: by expanded score), with `count_words` for the weight of the question's words (None:
+    they weigh the same). `deadline_s` for legs and expansion together, and once more for reading the passages.
+    Raises ValueError for an unknown leg."""
 
     def __init__(
         self,
         documents: DocumentStore,
         legs: Mapping[str, Leg],
         *,
-        expand: Expand | None = None,
+        links: Links | None = None,
+        ranker: Ranker | None = None,
+        count_words: CountWords | None = None,
         deadline_s: float = 5.0,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -46,7 +47,9 @@ class Hybrid:
             raise ValueError(f"unknown legs {sorted(unknown)}")
         self._documents = documents
         self._legs = dict(legs)
-        self._expand = expand
+        self._links = links
+        self._ranker = ranker
+        self._count_words = count_words
         self._deadline_s = deadline_s
         self._clock = clock
 
@@ -56,92 +59,92 @@ class Hybrid:
         check_texts([query.text])
         filters.parse(query.filter or {})
         deadline = asyncio.get_running_loop().time() + self._deadline_s
-        outcomes = await self._run_legs(query, deadline - (1 - _LEGS_SHARE) * self._deadline_s)
-        found = {name: outcome.hits for name, outcome in outcomes.items()}
-        reports = [outcome.report for outcome in outcomes.values()]
+        legs, reports, counted = await self._ask(query, deadline - (1 - _LEGS_SHARE) * self._deadline_s)
         if all(report.state is not LegState.OK for report in reports):
             raise NoLegAnswered(reports)
-        scores = fusion.base_scores(found)
-        if self._expand is not None and scores:
-            links, report = await self._run_expansion(self._expand, query, fusion.seeds(scores), deadline)
+        base = fusion.base_scores(legs)
+        links: Sequence[Link] = ()
+        if self._links is not None and base:
+            following = self._links(query, fusion.ranked(base)[: pool.SOURCES])
+            found, report = await self._contain(EXPANSION, following, deadline)
+            links = found or ()
             reports.append(report)
-            scores = fusion.expanded(scores, links)
-            found[EXPANSION] = [hit for hits in links.values() for hit in hits]
-        # A trained ranker takes the place of this order: it will see the pool, its scores and its links.
-        return Found(await self._read(query, scores, found), tuple(reports))
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return Found(await self._best(query, legs, base, links, counted), tuple(reports))
+        except TimeoutError as error:
+            raise Temporary("reading the passages took too long") from error
 
-    async def _run_legs(self, query: Query, until: float) -> dict[str, _Outcome]:
+    async def _ask(self, query: Query, until: float) -> tuple[dict[str, Sequence[Hit]], list[LegReport], Frequencies]:
+        """The legs' hits and reports, and how common the question's words are."""
         async with asyncio.TaskGroup() as group:
+            counting = group.create_task(self._counted(query, until))
             tasks = {
                 name: group.create_task(self._contain(name, leg(query), until)) for name, leg in self._legs.items()
             }
-        return {name: task.result() for name, task in tasks.items()}
+        ended = {name: task.result() for name, task in tasks.items()}
+        hits = {name: found or () for name, (found, _) in ended.items()}
+        return hits, [report for _, report in ended.values()], counting.result()
 
-    async def _run_expansion(
-        self, expand: Expand, query: Query, seeds: Sequence[str], until: float
-    ) -> tuple[dict[str, Sequence[Hit]], LegReport]:
-        links: dict[str, Sequence[Hit]] = {}
+    async def _counted(self, query: Query, until: float) -> Frequencies:
+        nothing = pool.uncounted(query.text)
+        if self._count_words is None or self._ranker is None:
+            return nothing
+        counted, _ = await self._contain("words", self._count_words(query), until)
+        return counted or nothing
 
-        async def follow(seed: str) -> None:
-            links[seed] = await expand(query, seed)
-
-        async def follow_all() -> Sequence[Hit]:
-            async with asyncio.TaskGroup() as group:
-                for seed in seeds:
-                    group.create_task(follow(seed))
-            return [hit for hits in links.values() for hit in hits]
-
-        outcome = await self._contain(EXPANSION, follow_all(), until)
-        return links, outcome.report
-
-    async def _contain(self, name: str, work: Awaitable[Sequence[Hit]], until: float) -> _Outcome:
+    async def _contain(self, name: str, work: Awaitable[T], until: float) -> tuple[T | None, LegReport]:
         """Awaits a leg; its failure becomes its report. Cancellation passes."""
         started = self._clock()
-
-        def report(state: LegState, hits: int = 0, code: str = "") -> LegReport:
-            return LegReport(name, state, (self._clock() - started) * 1_000, hits, code)
-
+        result, state, code = None, LegState.OK, ""
         try:
             async with asyncio.timeout_at(until):
-                hits = await work
+                result = await work
         except TimeoutError:
-            return _Outcome(report(LegState.LATE, code="deadline_exceeded"))
+            state, code = LegState.LATE, "deadline_exceeded"
         except Exception as error:
             _log.warning("retrieval leg %s failed", name, exc_info=error)
-            return _Outcome(report(LegState.FAILED, code=_code(error)))
-        return _Outcome(report(LegState.OK, len(hits)), hits)
+            state, code = LegState.FAILED, _code(error)
+        hits = len(result) if isinstance(result, Sequence) else 0
+        return result, LegReport(name, state, (self._clock() - started) * 1_000, hits, code)
 
-    async def _read(
-        self, query: Query, scores: fusion.Scores, found: Mapping[str, Sequence[Hit]]
+    async def _best(
+        self,
+        query: Query,
+        legs: Mapping[str, Sequence[Hit]],
+        base: Scores,
+        links: Sequence[Link],
+        counted: Frequencies,
     ) -> tuple[RankedPassage, ...]:
-        condition = filters.parse(query.filter or {})  # expansion follows links whatever the filter
-        candidates = fusion.ranked(scores)
-        kept: list[Passage] = []
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                while candidates and len(kept) < query.top_k:
-                    page, candidates = candidates[: _PAGE + query.top_k], candidates[_PAGE + query.top_k :]
-                    passages = await self._documents.passages(page, namespace=query.namespace)
-                    kept += [passage for passage in passages if filters.matches(condition, passage.metadata)]
-        except TimeoutError as error:
-            raise Temporary("reading the passages took too long") from error
-        best = kept[: max(0, query.top_k)]
-        return tuple(RankedPassage(passage, scores[passage.id], _reasons(passage.id, found)) for passage in best)
+        scores = pool.candidates(base, links)
+        order = fusion.ranked(scores)
+        chosen = await self._read(query, order[: pool.SIZE])
+        if self._ranker is not None:
+            ranked = self._ranker.rank(pool.pool(query.text, counted, chosen, legs, base, scores, links))
+            by_id = {passage.id: passage for passage in chosen}
+            chosen, scores = [by_id[id] for id in ranked], dict.fromkeys(order, 0.0) | ranked
+        leading = best_links(links, base, chosen)
+        titles = {passage.id: passage.title for passage in chosen}
+        kept = await self._filled(query, chosen, order[pool.SIZE :])
+        return tuple(
+            RankedPassage(passage, scores[passage.id], reasons(passage.id, legs, leading.get(passage.id), titles))
+            for passage in kept
+        )
 
+    async def _filled(self, query: Query, chosen: Sequence[Passage], others: Sequence[str]) -> list[Passage]:
+        """As many as the query wants, from the others when the chosen do not suffice."""
+        kept = list(chosen)
+        while others and len(kept) < query.top_k:
+            page, others = others[: _PAGE + query.top_k], others[_PAGE + query.top_k :]
+            kept += await self._read(query, page)
+        return kept[: max(0, query.top_k)]
 
-def _reasons(passage: str, found: Mapping[str, Sequence[Hit]]) -> tuple[str, ...]:
-    """`vector #3`, `graph #1: mentions «Pump P-101»`, one for each leg that found the passage."""
-    reasons = []
-    for leg, hits in found.items():
-        rank, hit = next(((rank, hit) for rank, hit in enumerate(hits, 1) if hit.passage == passage), (0, None))
-        if hit is not None:
-            place = leg if leg == EXPANSION else f"{leg} #{rank}"
-            reasons.append(f"{place}: {hit.why}" if hit.why else place)
-    return tuple(reasons)
+    async def _read(self, query: Query, ids: Sequence[str]) -> list[Passage]:
+        condition = filters.parse(query.filter or {})  # links lead on whatever the filter
+        passages = await self._documents.passages(ids, namespace=query.namespace)
+        return [passage for passage in passages if filters.matches(condition, passage.metadata)]
 
 
 def _code(error: BaseException) -> str:
-    """The stable code of a failure, of the first one when several tasks failed; never an exception's words."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error.code if isinstance(error, RetrievalError) else "internal_error"
+    """The stable code of a failure; never an exception's words."""
+    return error.code if isinstance(error, RetrievalError) else "internal"

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from retrieval.ports import Embedder, KeywordIndex, Leg, VectorStore
-from retrieval.types import Hit, Query
+from retrieval.ports import CountWords, Embedder, KeywordIndex, Leg, VectorStore
+from retrieval.types import Frequencies, Hit, Query
 
 DEPTH = 100
 """Hits of a leg: deep enough that a passage which one leg ranks first has its score from the other too."""
@@ -22,3 +22,10 @@ def keyword_leg(index: KeywordIndex) -> Leg:
         return await index.search(query.text, top_k=DEPTH, namespace=query.namespace, filter=query.filter)
 
     return leg
+
+
+def count_words(index: KeywordIndex) -> CountWords:
+    async def count(query: Query) -> Frequencies:
+        return await index.frequencies(query.text, namespace=query.namespace)
+
+    return count

@@ -8,7 +8,7 @@ All methods are coroutines that never block the event loop. They raise `retrieva
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from retrieval.types import Document, Hit, Metadata, Passage, Query, Vector
+from retrieval.types import Document, Frequencies, Hit, Link, Metadata, Passage, Query, Vector
 
 Filter = Mapping[str, object]
 """A metadata filter in Pinecone's form: `{"field": value}`, `{"field": {"$eq"|"$ne"|"$gt"|"$gte"|"$lt"|"$lte":
@@ -17,8 +17,11 @@ value}}`, `{"field": {"$in"|"$nin": [...]}}`, `{"$and"|"$or": [filter, ...]}`. `
 Leg: TypeAlias = Callable[[Query], Awaitable[Sequence[Hit]]]
 """One way to find passages, best first. `retrieval.fusion` says what each leg's scores mean."""
 
-Expand: TypeAlias = Callable[[Query, str], Awaitable[Sequence[Hit]]]
-"""The passages one link away from a passage; the score is the link's weight, from 0 to 1."""
+Links: TypeAlias = Callable[[Query, Sequence[str]], Awaitable[Sequence[Link]]]
+"""The links from some passages to any others, in one round trip."""
+
+CountWords: TypeAlias = Callable[[Query], Awaitable[Frequencies]]
+"""How common the question's words are among the passages."""
 
 
 @runtime_checkable
@@ -54,6 +57,10 @@ class KeywordIndex(Protocol):
 
     async def search(self, text: str, *, top_k: int, namespace: str = "", filter: Filter | None = None) -> list[Hit]:
         """At most `top_k` hits by BM25 over title and text, best first; a text without a word gives none."""
+
+    async def frequencies(self, text: str, *, namespace: str = "") -> Frequencies:
+        """Of the content words of a text, of the first `retrieval.text.MAX_WORDS` when it has more. An index that
+        holds several namespaces may count a word in all of them."""
 
 
 @runtime_checkable

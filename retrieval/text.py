@@ -13,6 +13,9 @@ import snowballstemmer
 Language: TypeAlias = Literal["en", "nl"]
 LANGUAGES: tuple[Language, ...] = ("en", "nl")
 
+MAX_WORDS = 64
+"""Content words of a question that count: the first ones of a text pasted as a question."""
+
 _SNOWBALL = {"en": "english", "nl": "dutch"}
 _POSSESSIVE = re.compile(r"['’]s\b")
 _WORD = re.compile(r"[^\W_]+")
@@ -80,8 +83,12 @@ def content_stems(text: str, lang: Language | None = None) -> list[str]:
 def query_stems(text: str) -> list[str]:
     """The distinct stems to look up for a question: each content word stemmed in every language, for a question is
     too short to tell its language from, and names stem differently in texts of either."""
-    found = dict.fromkeys(content_words(text))
-    return list(dict.fromkeys(_stem(lang, word) for word in found for lang in LANGUAGES))
+    return list(dict.fromkeys(stem for word in dict.fromkeys(content_words(text)) for stem in word_stems(word)))
+
+
+def word_stems(word: str) -> tuple[str, ...]:
+    """The stem of a folded word in every language."""
+    return tuple(_stem(lang, word) for lang in LANGUAGES)
 
 
 def _stem_all(found: Iterable[str], lang: Language) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 Scalar: TypeAlias = str | int | float | bool
 Metadata: TypeAlias = Mapping[str, Scalar | tuple[str, ...]]
@@ -58,6 +58,32 @@ class Hit:
     score: float
     why: str = ""
     """How it was found, in words a person reads: `mentions «Pump P-101»`, `next chunk of …`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frequencies:
+    """How common words are: `of` tells in how many of the `passages` each one stands, in any inflection."""
+
+    passages: int
+    of: Mapping[str, int]
+
+
+LinkKind: TypeAlias = Literal["title", "mentioned", "shared", "next", "previous"]
+"""How the one leads to the other: it mentions the other's name, the other mentions its name, both mention a third,
+the other is the chunk after it or before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Passage `source` leads to passage `target` with `weight` in (0, 1]. `name` is what is mentioned and `at` where,
+    as an offset into the text of the one that mentions it (the source's for `shared`); -1 for neighbouring chunks."""
+
+    source: str
+    target: str
+    kind: LinkKind
+    weight: float
+    name: str = ""
+    at: int = -1
 
 
 @dataclass(frozen=True, slots=True)

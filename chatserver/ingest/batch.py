@@ -13,7 +13,7 @@ from retrieval.chunking import SIZE
 from retrieval.types import Document
 
 _FULL: Final = 256  # passages and records, about
-_FORM: Final = 1  # raise it when the same text would give other passages or links
+_FORM: Final = 2  # raise it when the same text would give other passages or links
 
 
 @dataclass(slots=True)

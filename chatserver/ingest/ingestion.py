@@ -21,6 +21,7 @@ from chatserver.ingest.report import IngestReport, Problem, Progress, no_progres
 from chatserver.ingest.sections import passages_of
 from graph.ports import GraphIndex, RecordStore
 from graph.types import Record
+from retrieval.chunking import embedded_text
 from retrieval.ports import DocumentStore, Embedder, VectorStore
 from retrieval.types import Document, Passage
 
@@ -206,7 +207,7 @@ class _Run:
         return document, hash
 
     async def _embed(self, passages: Sequence[Passage]) -> None:
-        vectors = await self._to.embedder.embed([f"{passage.title}\n{passage.text}" for passage in passages])
+        vectors = await self._to.embedder.embed([embedded_text(passage) for passage in passages])
         items = [(p.id, vector, p.metadata) for p, vector in zip(passages, vectors, strict=True)]
         await self._to.vectors.upsert(items, namespace=self._namespace)
         self._embedded += len(passages)

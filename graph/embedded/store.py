@@ -6,11 +6,12 @@ from typing import Self, TypeVar
 
 from graph.embedded import schema, telling, unread, writing
 from graph.embedded.expansion import expand
+from graph.embedded.links import links
 from graph.embedded.neighbourhood import around
 from graph.types import DocumentLinks, Entity, Fact, PassageLinks, Record, Subgraph, Unread
 from retrieval.embedded.database import Database
 from retrieval.embedded.faults import typed_errors
-from retrieval.types import Hit
+from retrieval.types import Hit, Link
 
 T = TypeVar("T")
 
@@ -62,6 +63,9 @@ class SqliteGraphStore:
         return await self._read(
             lambda connection: expand(connection, namespace, passages, entities, limit=limit, hops=hops)
         )
+
+    async def links(self, passages: Sequence[str], *, namespace: str = "") -> list[Link]:
+        return await self._read(lambda connection: links(connection, namespace, passages))
 
     async def facts(self, passages: Sequence[str], *, limit: int, namespace: str = "") -> list[Fact]:
         return await self._read(lambda connection: telling.facts(connection, namespace, passages, limit))

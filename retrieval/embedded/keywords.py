@@ -1,5 +1,6 @@
 """The `KeywordIndex` on SQLite's FTS5: BM25 over stems of title and text, the title weighted."""
 
+import json
 import sqlite3
 from typing import Self
 
@@ -8,8 +9,8 @@ from retrieval.embedded import schema
 from retrieval.embedded.database import Database
 from retrieval.embedded.faults import typed_errors
 from retrieval.ports import Filter
-from retrieval.text import query_stems
-from retrieval.types import Hit
+from retrieval.text import MAX_WORDS, content_words, query_stems, word_stems
+from retrieval.types import Frequencies, Hit
 
 TITLE_WEIGHT = 3.0
 MAX_STEMS = 64
@@ -21,6 +22,7 @@ _SEARCH = """
     FROM keywords JOIN passages ON passages.key = keywords.rowid
     WHERE keywords MATCH ? AND {filter}
     ORDER BY score DESC, passages.id LIMIT ?"""
+_FREQUENCIES = "SELECT term, doc FROM json_each(?) CROSS JOIN keyword_terms ON term = value"
 
 
 class SqliteKeywordIndex:
@@ -33,6 +35,7 @@ class SqliteKeywordIndex:
     async def open(cls, db: Database) -> Self:
         with typed_errors():
             await db.migrate("retrieval.documents", schema.DOCUMENTS)
+            await db.migrate("retrieval.terms", schema.TERMS)
         return cls(db)
 
     async def search(self, text: str, *, top_k: int, namespace: str = "", filter: Filter | None = None) -> list[Hit]:
@@ -45,6 +48,21 @@ class SqliteKeywordIndex:
             statement = _SEARCH.format(filter=condition)
             values = (TITLE_WEIGHT, _match(wanted, namespace), *parameters, max(0, top_k))
             return [Hit(id, score) for id, score in connection.execute(statement, values)]
+
+        with typed_errors():
+            return await self._db.read(run)
+
+    async def frequencies(self, text: str, *, namespace: str = "") -> Frequencies:
+        """A word's count is over all namespaces of the file: FTS5 keeps that one, and a share is all it is for."""
+
+        def run(connection: sqlite3.Connection) -> Frequencies:
+            found = list(dict.fromkeys(content_words(text)))[:MAX_WORDS]
+            wanted = {word: word_stems(word) for word in found}
+            stems = {stem for of_word in wanted.values() for stem in of_word}
+            rows = connection.execute(_FREQUENCIES, (json.dumps([scope(namespace), *stems]),))
+            counts: dict[str, int] = dict(rows.fetchall())
+            of = {word: max(counts.get(stem, 0) for stem in of_word) for word, of_word in wanted.items()}
+            return Frequencies(counts.get(scope(namespace), 0), of)
 
         with typed_errors():
             return await self._db.read(run)

@@ -27,6 +27,8 @@ DOCUMENTS = (
     "CREATE VIRTUAL TABLE keywords USING fts5(scope, title, body, tokenize = 'unicode61')",
 )
 
+TERMS = ("CREATE VIRTUAL TABLE keyword_terms USING fts5vocab(keywords, row)",)  # in how many passages a stem stands
+
 VECTORS = (
     # A deleted vector stays as NULL, so that other processes learn of it: `change` only grows.
     """CREATE TABLE vectors (

@@ -52,6 +52,8 @@ async def reached(store: GraphStore, *passages: str, hops: int = 1, namespace: s
 async def test_an_empty_store_knows_nothing(store: GraphStore) -> None:
     """Every question has an empty answer, none is an error."""
     assert await store.expand(["film"], ["eason"], limit=5) == []
+    assert await store.links(["film"]) == []
+    assert await store.links([]) == []
     assert await store.entities(["eason"]) == []
     assert await store.facts(["film"], limit=5) == []
     assert (await store.subgraph("film")).nodes == ()
@@ -94,6 +96,61 @@ async def test_a_hub_links_nothing(store: GraphStore) -> None:
     assert await store.expand([], ["amsterdam"], limit=50) == []
     await fill(store, ("city", "Stands in Amsterdam", "A phrase too common to be read again for."))
     assert (await store.unread(limit=99))[1] == []
+
+
+async def links_of(store: GraphStore, *passages: str) -> dict[tuple[str, str, str], tuple[str, int]]:
+    found = await store.links(passages)
+    assert all(0 < link.weight <= 1 for link in found)
+    return {(link.source, link.target, link.kind): (link.name, link.at) for link in found}
+
+
+async def test_links_tell_kind_name_and_place(store: GraphStore) -> None:
+    """From each passage asked for to what it names, what names it and what names the same, itself left out."""
+    await fill(store, *CORPUS)
+    titled, shared = ("B. Reeves Eason", FILM[2].index("B. Reeves")), "Universal Pictures"
+    assert await links_of(store, "film") == {
+        ("film", "director", "title"): titled,
+        ("film", "other", "shared"): (shared, FILM[2].index(shared)),
+    }
+    assert await links_of(store, "director", "other", "nowhere") == {
+        ("director", "film", "mentioned"): titled,
+        ("other", "film", "shared"): (shared, OTHER[2].index(shared)),
+    }
+
+
+async def test_links_between_passages_given_are_among_them(store: GraphStore) -> None:
+    """Asked together, each end tells its own link; a passage asked for twice counts once."""
+    await fill(store, *CORPUS)
+    found = await store.links(["film", "director", "film"])
+    pairs = sorted((link.source, link.target, link.kind) for link in found)
+    assert pairs == [("director", "film", "mentioned"), ("film", "director", "title"), ("film", "other", "shared")]
+
+
+async def test_links_to_neighbouring_chunks(store: GraphStore) -> None:
+    """The chunk after and the one before."""
+    await fill(store, ("text", "Text", "One.", "Two.", "Three."))
+    assert await links_of(store, "text#1") == {
+        ("text#1", "text#0", "previous"): ("", -1),
+        ("text#1", "text#2", "next"): ("", -1),
+    }
+
+
+async def test_a_name_of_several_documents_leads_to_each_a_little(store: GraphStore) -> None:
+    """An ambiguous name is 0.6 / n sure of each."""
+    await fill(store, ("a", "Home (film)", "One."), ("b", "Home (song)", "Two."), ("c", "It", "He left Home."))
+    weights = {link.target: link.weight for link in await store.links(["c"]) if link.kind == "title"}
+    assert weights == {"a": 0.3, "b": 0.3}
+
+
+async def test_a_hub_has_links_to_its_own_document_only(store: GraphStore) -> None:
+    """A name that many passages share leads from none of them to all the others."""
+    await fill(
+        store,
+        ("city", "Amsterdam", "A capital."),
+        *((f"c{i:02}", f"Thing {i}", "It stands in Amsterdam.") for i in range(70)),
+    )
+    found = await store.links([f"c{i:02}" for i in range(70)] + ["city"])
+    assert {link.target for link in found} <= {"city"}
 
 
 async def test_from_entities(store: GraphStore) -> None:

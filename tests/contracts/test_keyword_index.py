@@ -14,6 +14,7 @@ from retrieval.embedded.documents import SqliteDocumentStore
 from retrieval.embedded.keywords import SqliteKeywordIndex
 from retrieval.errors import InvalidFilter
 from retrieval.ports import DocumentStore, KeywordIndex
+from retrieval.text import MAX_WORDS
 from retrieval.types import Document, Metadata
 
 SYNTAX = ['"', '""', "(", "*", "NOT", "AND OR", "\ud800", "scope : n", "'; DROP TABLE keywords; --"]
@@ -125,3 +126,29 @@ async def test_a_book_pasted_as_a_question_is_bounded(shelf: Shelf) -> None:
     """100 kB of text are searched by their first words."""
     book = "pump " + " ".join(f"word{i}" for i in range(12_000))
     assert await shelf.find(book) == ["pump", "valve"]
+
+
+async def test_words_are_counted_in_any_inflection(shelf: Shelf) -> None:
+    """In how many passages each content word stands, title or text; a word that none has counts 0."""
+    counted = await shelf.index.frequencies("What do the PUMPS and the unheard-of do?")
+    assert counted.passages == 4
+    assert counted.of["pumps"] == 2
+    assert counted.of["unheard"] == 0
+    assert "the" not in counted.of
+
+
+@pytest.mark.parametrize("text", ["", "?!", "\U0001f600\U0001f600"])
+async def test_a_text_without_words_counts_none(shelf: Shelf, text: str) -> None:
+    """And is no error."""
+    assert (await shelf.index.frequencies(text)).of == {}
+
+
+async def test_counting_is_bounded(shelf: Shelf) -> None:
+    """The first words of a book pasted as a question."""
+    counted = await shelf.index.frequencies(" ".join(f"word{i}" for i in range(12_000)))
+    assert len(counted.of) == MAX_WORDS
+
+
+async def test_another_namespace_has_its_own_number_of_passages(shelf: Shelf) -> None:
+    """None, when it is unknown."""
+    assert (await shelf.index.frequencies("pump", namespace="unknown")).passages == 0

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from graph.embedded.store import SqliteGraphStore
-from graph.leg import Expansion, GraphLeg
+from graph.leg import GraphLeg, GraphLinks
 from graph.linking import document_links
 from graph.mentions import NameTrie
 from graph.names import title_names
 from retrieval.embedded.database import Database
-from retrieval.types import Passage, Query
+from retrieval.types import Link, Passage, Query
 
 CORPUS = {
     "film": ("The Prairie King", "The Prairie King is a film by B. Reeves Eason."),
@@ -66,14 +66,15 @@ async def test_a_question_without_names_finds_nothing(store: SqliteGraphStore, q
     assert await found(store, question) == []
 
 
-async def test_expansion_is_one_hop(store: SqliteGraphStore) -> None:
-    """From the best passages of the other legs; weights lie in (0, 1]."""
-    hits = await Expansion(store)(Query("Who made it?"), "film")
-    assert [(hit.passage, hit.score) for hit in hits] == [("director", 1.0)]
+async def test_links_of_a_passage(store: SqliteGraphStore) -> None:
+    """From the best passages of the other legs to what they name, and where they name it."""
+    (link,) = await GraphLinks(store)(Query("Who made it?"), ["film"])
+    assert link == Link("film", "director", "title", 1.0, "B. Reeves Eason", 30)
+    assert CORPUS["film"][1][30:45] == "B. Reeves Eason"
 
 
 async def test_a_namespace_of_its_own(store: SqliteGraphStore) -> None:
-    """Leg and expansion look into the query's namespace only."""
+    """Leg and links look into the query's namespace only."""
     query = Query("When was B. Reeves Eason born?", namespace="other")
     assert await GraphLeg(store)(query) == []
-    assert await Expansion(store)(query, "film") == []
+    assert await GraphLinks(store)(query, ["film"]) == []

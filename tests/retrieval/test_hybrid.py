@@ -13,8 +13,9 @@ from retrieval.embedders.wordllama import WordLlamaEmbedder
 from retrieval.errors import InvalidFilter, InvalidText, NoLegAnswered, Temporary
 from retrieval.hybrid import Hybrid
 from retrieval.legs import keyword_leg, vector_leg
-from retrieval.ports import Expand, Leg
-from retrieval.types import Document, Found, Hit, LegState, Query
+from retrieval.ports import Leg, Links
+from retrieval.ranker import trained
+from retrieval.types import Document, Found, Frequencies, Hit, LegState, Link, Query
 
 TEXTS = {
     "pump": "The pump P-101 circulates the coolant. It is driven by motor M-5.",
@@ -59,16 +60,21 @@ async def empty(query: Query) -> Sequence[Hit]:
     return []
 
 
-async def to_motor(query: Query, passage: str) -> Sequence[Hit]:
-    return [Hit("motor", 1.0, "titled «Motor»")] if passage == "pump" else []
+async def to_motor(query: Query, passages: Sequence[str]) -> Sequence[Link]:
+    return [Link("pump", "motor", "title", 1.0, "Motor", 33)] if "pump" in passages else []
 
 
-async def broken_expand(query: Query, passage: str) -> Sequence[Hit]:
+async def broken_links(query: Query, passages: Sequence[str]) -> Sequence[Link]:
     raise Temporary("graph is down")
 
 
-async def late_expand(query: Query, passage: str) -> Sequence[Hit]:
-    return await never(query)
+async def late_links(query: Query, passages: Sequence[str]) -> Sequence[Link]:
+    await asyncio.Event().wait()
+    return []
+
+
+async def uncounted(query: Query) -> Frequencies:
+    raise Temporary("the index is down")
 
 
 def ids(found: Found) -> list[str]:
@@ -95,9 +101,9 @@ async def test_a_linked_passage_is_brought_by_expansion(shelf: Shelf) -> None:
     """What the best passage names comes right after it, and tells which link brought it."""
     documents, legs = shelf
     query = Query("Which pump circulates the coolant?", top_k=2)
-    found = await Hybrid(documents, legs, expand=to_motor).search(query)
+    found = await Hybrid(documents, legs, links=to_motor).search(query)
     assert ids(found) == ["pump", "motor"]
-    assert found.passages[1].why[-1] == "expansion: titled «Motor»"
+    assert found.passages[1].why[-1] == "expansion: «Motor», named in «Pump»"
     assert states(found)["expansion"] == ("ok", "")
 
 
@@ -106,7 +112,7 @@ async def test_a_linked_passage_is_brought_by_expansion(shelf: Shelf) -> None:
     [
         (never, ("late", "deadline_exceeded")),
         (broken, ("failed", "upstream_unavailable")),
-        (buggy, ("failed", "internal_error")),
+        (buggy, ("failed", "internal")),
         (empty, ("ok", "")),
     ],
 )
@@ -119,15 +125,13 @@ async def test_a_leg_that_fails_costs_its_hits_only(shelf: Shelf, leg: Leg, ende
 
 
 @pytest.mark.parametrize(
-    ("expand", "ended"),
-    [(broken_expand, ("failed", "upstream_unavailable")), (late_expand, ("late", "deadline_exceeded"))],
+    ("links", "ended"),
+    [(broken_links, ("failed", "upstream_unavailable")), (late_links, ("late", "deadline_exceeded"))],
 )
-async def test_an_expansion_that_fails_costs_its_links_only(
-    shelf: Shelf, expand: Expand, ended: tuple[str, str]
-) -> None:
+async def test_an_expansion_that_fails_costs_its_links_only(shelf: Shelf, links: Links, ended: tuple[str, str]) -> None:
     """The passages of the legs come as if there were no graph."""
     documents, legs = shelf
-    found = await Hybrid(documents, legs, expand=expand, deadline_s=1.0).search(Query("pump", top_k=1))
+    found = await Hybrid(documents, legs, links=links, deadline_s=1.0).search(Query("pump", top_k=1))
     assert ids(found) == ["pump"]
     assert states(found)["expansion"] == ended
 
@@ -135,7 +139,7 @@ async def test_an_expansion_that_fails_costs_its_links_only(
 async def test_a_late_leg_leaves_time_for_the_expansion(shelf: Shelf) -> None:
     """The deadline is shared: legs end before it, so that the links of what came in time are followed."""
     documents, legs = shelf
-    hybrid = Hybrid(documents, legs | {"graph": never}, expand=to_motor, deadline_s=1.0)
+    hybrid = Hybrid(documents, legs | {"graph": never}, links=to_motor, deadline_s=1.0)
     found = await hybrid.search(Query("Which pump circulates the coolant?", top_k=2))
     assert ids(found) == ["pump", "motor"]
     assert [report.state for report in found.legs].count(LegState.LATE) == 1
@@ -155,14 +159,14 @@ async def test_when_no_leg_answers_the_error_says_how_each_ended(shelf: Shelf) -
 async def test_nothing_found_is_no_error(shelf: Shelf) -> None:
     """Legs that answer with nothing give an empty result."""
     documents, _ = shelf
-    found = await Hybrid(documents, {"vector": empty}, expand=to_motor).search(Query("pump"))
+    found = await Hybrid(documents, {"vector": empty}, links=to_motor).search(Query("pump"))
     assert found.passages == ()
 
 
 async def test_the_filter_holds_for_expanded_passages_too(shelf: Shelf) -> None:
     """A link does not lead around the filter."""
     documents, legs = shelf
-    hybrid = Hybrid(documents, legs, expand=to_motor)
+    hybrid = Hybrid(documents, legs, links=to_motor)
     query = Query("Which pump circulates the coolant?", filter={"kind": {"$in": ["pump", "fan"]}})
     assert set(ids(await hybrid.search(query))) == {"pump", "fan"}
 
@@ -210,3 +214,35 @@ async def test_an_unknown_leg_is_refused_at_once(shelf: Shelf) -> None:
     """A leg that the fusion cannot weigh is an error of the wiring, not of the first question."""
     with pytest.raises(ValueError, match="rumour"):
         Hybrid(shelf[0], {"rumour": empty})
+
+
+async def test_the_ranker_orders_what_the_legs_and_links_found(shelf: Shelf) -> None:
+    """Its scores are shares of one, best first, and each passage keeps its reasons."""
+    documents, legs = shelf
+    hybrid = Hybrid(documents, legs, links=to_motor, ranker=trained())
+    found = await hybrid.search(Query("What made the machine that drives the pump?", top_k=9))
+    scores = [ranked.score for ranked in found.passages]
+    assert scores == sorted(scores, reverse=True)
+    assert sum(scores) == pytest.approx(1.0)
+    assert set(ids(found)) == set(TEXTS)
+    assert "expansion: «Motor», named in «Pump»" in found.passages[ids(found).index("motor")].why
+
+
+async def test_a_ranking_needs_neither_links_nor_counts(shelf: Shelf) -> None:
+    """When the graph and the index of words are down, what the legs found is ranked all the same."""
+    documents, legs = shelf
+    hybrid = Hybrid(documents, legs, links=broken_links, ranker=trained(), count_words=uncounted)
+    found = await hybrid.search(Query("Which pump circulates the coolant?"))
+    assert ids(found)[0] == "pump"
+    assert states(found)["expansion"] == ("failed", "upstream_unavailable")
+    assert "words" not in states(found)
+
+
+async def test_more_than_a_pool_may_be_wanted(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies beyond the pool follows it, unjudged."""
+    documents, legs = shelf
+    monkeypatch.setattr("retrieval.pool.SIZE", 2)
+    found = await Hybrid(documents, legs, ranker=trained()).search(Query("pump coolant", top_k=4))
+    assert ids(found)[0] == "pump"
+    assert len(found.passages) == len(TEXTS)
+    assert [ranked.score for ranked in found.passages[2:]] == [0.0, 0.0]

@@ -1,0 +1,196 @@
+"""What the ranker sees of a candidate. Pure.
+
+Theory of operation
+    The question is its content words, each with a weight; they sum to 1. `cover` of a passage is the weight of those
+    that stand in it, in any inflection.
+
+    The second passage of a chain has few of the question's words. What tells it from the others that the first one
+    leads to is what the two have between them. Hence features of a link, from a parent p to the candidate t, of which
+    the best over all parents counts, most of them times how good p is (its base score, the best one's being 1):
+    `gain`, the words that t has and p lacks; `joint`, the words of either; `lack`, the words that p leaves to others.
+    And PageRank over the links of the pool alone, restarting at the base scores.
+"""
+
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TypeAlias
+
+from retrieval import fusion
+from retrieval.pool import Pool
+from retrieval.text import word_stems, words
+from retrieval.types import Link, Passage
+
+Features: TypeAlias = dict[str, float]
+
+NAMES = (
+    # what the legs said
+    "graph",
+    "vector_rank",
+    "expanded",
+    "expanded_rank",
+    # the passage and the question
+    "title_cover",
+    "title_asked",
+    "named",
+    # the links that lead there
+    "title",
+    "mentioned",
+    "shared",
+    "neighbour",
+    "shared_names",
+    "gain",
+    "gain_title",
+    "joint",
+    "joint_title",
+    "lack_title",
+    "pagerank",
+    "hub",
+)
+
+_SURELY_NAMED = 0.5
+_STEPS, _RESTART = 12, 0.5
+_TRAILING_BRACKET = re.compile(r"\s*\([^()]*\)\s*$")
+
+Links: TypeAlias = Mapping[tuple[str, str], Sequence[Link]]
+"""(parent, candidate) -> the links between them."""
+Weights: TypeAlias = Mapping[tuple[str, str], float]
+
+
+def features(pool: Pool) -> dict[str, Features]:
+    """The features of each candidate by its id; what is not there is 0. All of them are finite."""
+    found: dict[str, Features] = {passage.id: defaultdict(float) for passage in pool.passages}
+    if not found:
+        return found
+    covers = _Covers(pool)
+    links: defaultdict[tuple[str, str], list[Link]] = defaultdict(list)
+    for link in pool.links:
+        if link.source in found and link.target in found:
+            links[link.source, link.target].append(link)
+    weights = fusion.link_weights(link for among in links.values() for link in among)
+    for rank, passage in enumerate(pool.passages):
+        found[passage.id].update(_told(pool, passage.id, rank) | _own(pool, passage, covers))
+    best = max(pool.base.values(), default=0.0) or 1.0
+    strength = {id: pool.base.get(id, 0.0) / best for id in found}
+    _add_parents(found, links, weights, strength, covers)
+    for id, share in _pagerank(strength, weights).items():
+        found[id]["pagerank"] = share
+    return found
+
+
+def _told(pool: Pool, id: str, rank: int) -> Features:
+    """What legs and fusion said of it; ranks as 1 / (1 + rank / 3)."""
+    return {
+        "graph": pool.named.get(id, 0.0),
+        "vector_rank": _reciprocal(pool.vector_ranks.get(id)),
+        "expanded": pool.expanded[id] / (max(pool.expanded.values()) or 1.0),
+        "expanded_rank": _reciprocal(rank),
+    }
+
+
+def _reciprocal(rank: int | None) -> float:
+    return 0.0 if rank is None else 1 / (1 + rank / 3)
+
+
+def _own(pool: Pool, passage: Passage, covers: "_Covers") -> Features:
+    title = " ".join(words(_TRAILING_BRACKET.sub("", passage.title)))
+    asked = f" {title} " in f" {' '.join(words(pool.question))} "
+    return {
+        "title_cover": covers.weight(covers.of_title[passage.id]),
+        "title_asked": covers.asked_share(passage.title),
+        "named": float(asked and pool.named.get(passage.id, 0.0) >= _SURELY_NAMED),
+    }
+
+
+def _add_parents(
+    found: dict[str, Features], links: Links, weights: Weights, strength: Mapping[str, float], covers: "_Covers"
+) -> None:
+    titled: Counter[str] = Counter()
+    for (parent, id), between in links.items():
+        for name, value in _of_parent(parent, id, between, weights[parent, id], strength[parent], covers).items():
+            found[id][name] = max(found[id][name], value)
+        titled[id] += any(link.kind == "title" for link in between)
+    for id, count in titled.items():
+        found[id]["hub"] = math.log1p(count)
+
+
+def _of_parent(
+    parent: str, id: str, between: Sequence[Link], weight: float, strength: float, covers: "_Covers"
+) -> Features:
+    own, other = covers.of[id], covers.of[parent]
+    gain, joint = covers.weight(own & ~other), covers.weight(own | other)
+    result = {
+        "gain": strength * weight * gain,
+        "joint": weight * joint,
+        "shared_names": strength * min(1.0, sum(link.weight for link in between if link.kind == "shared")),
+    }
+    for link in between:
+        kind = "neighbour" if link.kind in {"next", "previous"} else link.kind
+        result[kind] = max(result.get(kind, 0.0), strength * link.weight)
+    if "title" in result:
+        result["gain_title"] = strength * gain
+        result["joint_title"] = joint
+        result["lack_title"] = strength * (1 - covers.weight(other))
+    return result
+
+
+class _Covers:
+    """Which of the question's words stand where, as a bit for each word."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._weights = list(pool.terms.values())
+        self._bits: defaultdict[str, int] = defaultdict(int)
+        for index, word in enumerate(pool.terms):
+            for stem in word_stems(word):
+                self._bits[stem] |= 1 << index
+        self.weight = cache(self._weight)
+        self.of_title = {passage.id: self._cover(passage.title) for passage in pool.passages}
+        self.of = {p.id: self.of_title[p.id] | self._cover(p.text) for p in pool.passages}
+
+    def asked_share(self, title: str) -> float:
+        """Of the title's words, how many the question has."""
+        found = set(words(title))
+        return sum(1 for word in found if self._bits_of(word)) / max(1, len(found))
+
+    def _cover(self, text: str) -> int:
+        cover = 0
+        for word in set(words(text)):
+            cover |= self._bits_of(word)
+        return cover
+
+    def _bits_of(self, word: str) -> int:
+        bits = 0
+        for stem in word_stems(word):
+            bits |= self._bits.get(stem, 0)
+        return bits
+
+    def _weight(self, cover: int) -> float:
+        return sum(weight for index, weight in enumerate(self._weights) if cover >> index & 1)
+
+
+def _pagerank(strength: Mapping[str, float], weights: Weights) -> dict[str, float]:
+    """Twelve steps over the links both ways, restarting at `strength`; the best has 1."""
+    total = sum(strength.values())
+    if not total:
+        return {}
+    restart = {id: share / total for id, share in strength.items()}
+    around: defaultdict[str, dict[str, float]] = defaultdict(dict)
+    for (parent, id), weight in weights.items():
+        for one, other in ((parent, id), (id, parent)):
+            around[one][other] = max(around[one].get(other, 0.0), weight)
+    flow = {
+        id: [(other, (1 - _RESTART) * weight / total) for other, weight in near.items()]
+        for id, near in around.items()
+        if (total := sum(near.values()))
+    }
+    ranks = restart
+    for _ in range(_STEPS):
+        following = {id: _RESTART * share for id, share in restart.items()}
+        for id, near in flow.items():
+            for other, part in near:
+                following[other] += ranks[id] * part
+        ranks = following
+    best = max(ranks.values())
+    return {id: rank / best for id, rank in ranks.items()}

@@ -1,0 +1,44 @@
+"""Why a passage was found, in words a person reads. Pure."""
+
+from collections.abc import Mapping, Sequence
+
+from retrieval.types import Hit, Link, Passage
+
+EXPANSION = "expansion"
+
+_WORDS = {
+    "title": "«{name}», named in «{source}»",
+    "mentioned": "mentions «{name}»",
+    "shared": "shares «{name}» with «{source}»",
+    "next": "next chunk of «{source}»",
+    "previous": "previous chunk of «{source}»",
+}
+
+
+def reasons(
+    passage: str, legs: Mapping[str, Sequence[Hit]], link: Link | None, titles: Mapping[str, str]
+) -> tuple[str, ...]:
+    """`vector #3`, `graph #1: titled «Pump P-101»`, one for each leg that found the passage, and the link that leads
+    to it. `titles` has those of passages that are sources of links."""
+    found = [_place(leg, hits, passage) for leg, hits in legs.items()]
+    if link is not None:
+        words = _WORDS[link.kind].format(name=link.name, source=titles[link.source])
+        found.append(f"{EXPANSION}: {words}")
+    return tuple(filter(None, found))
+
+
+def best_links(links: Sequence[Link], scores: Mapping[str, float], passages: Sequence[Passage]) -> dict[str, Link]:
+    """The link that best explains each passage: from a source among `passages`, strong and with a high score."""
+    sources = {passage.id for passage in passages}
+    best: dict[str, Link] = {}
+    for link in sorted(links, key=lambda link: (-link.weight * scores.get(link.source, 0.0), link.source, link.name)):
+        if link.source in sources:
+            best.setdefault(link.target, link)
+    return best
+
+
+def _place(leg: str, hits: Sequence[Hit], passage: str) -> str:
+    for rank, hit in enumerate(hits, start=1):
+        if hit.passage == passage:
+            return f"{leg} #{rank}: {hit.why}" if hit.why else f"{leg} #{rank}"
+    return ""
