@@ -63,7 +63,6 @@ log = structlog.get_logger(__name__)
 PAGE_BYTES = 1 << 20
 _PENDING_MS = 3_600_000
 """A question whose asking was cut short in the middle is forgotten after an hour."""
-_PATIENT_S = 2.0
 
 
 class RedisAnswerLog:
@@ -81,12 +80,11 @@ class RedisAnswerLog:
         self._clock = clock
         self._retention = retention
         self._writes = RedisLink(address, reopened=self._reopened, patience_s=patience_s)
-        self._reads = RedisLink(address, patience_s=patience_s)
+        self._reads = RedisLink(address, reopened=self._reopened, patience_s=patience_s)
         self._index = RedisIndex(self._writes, self._reads, retention)
         self._doorbell = Doorbell(address, self._writes, self._ring, probe_s=probe_s)
         self._restorer = Restorer(self._writes, self._index, self._doorbell, self._send, self._now)
         self._listeners: dict[Listener, Callable[[], bool]] = {}
-        self._patient_until = 0.0
 
     @classmethod
     async def open(
@@ -105,12 +103,14 @@ class RedisAnswerLog:
             await opened._writes.open()
             await opened._reads.open()
             await opened._doorbell.open()
+            await opened._restorer.note_run()
         except LogUnavailable:
             await opened.aclose()
             raise
         return opened
 
     async def create(self, new: NewAnswer) -> tuple[AnswerMeta, bool]:
+        self._expect_all()
         made, answer = await asyncio.gather(self._create(new), self._index.ask(new))
         if answer != new.answer:
             if made:
@@ -193,7 +193,10 @@ class RedisAnswerLog:
         return meta_of(await scripts.ACKNOWLEDGE.run(self._writes, [meta_key(answer)], user, seq))
 
     async def meta(self, answer: str) -> AnswerMeta | None:
-        return meta_of(await self._reads.call("HMGET", meta_key(answer), *META))
+        meta = meta_of(await self._reads.call("HMGET", meta_key(answer), *META))
+        if meta is None:
+            self._expect_all()
+        return meta
 
     async def read(self, answer: str, first: int, limit: int) -> list[bytes]:
         keys = [meta_key(answer), entries_key(answer)]
@@ -206,6 +209,7 @@ class RedisAnswerLog:
         return entries
 
     async def chat(self, user: str, chat: str, *, undelivered: bool = False) -> list[AnswerMeta]:
+        self._expect_all()
         metas = await asyncio.gather(*map(self.meta, await self._index.answers(user, chat)))
         there = [meta for meta in metas if meta is not None and not (undelivered and meta.delivered)]
         return sorted(there, key=lambda meta: meta.question.asked_at)
@@ -215,8 +219,7 @@ class RedisAnswerLog:
 
     async def claimable(self, limit: int) -> list[str]:
         now = await self._time()
-        patient = asyncio.get_running_loop().time() < self._patient_until
-        due = await self._index.due(now, limit, queued_only=patient)
+        due = await self._index.due(now, limit, queued_only=self._restorer.patient)  # owners have the first word
         judged = await asyncio.gather(*(self._is_claimable(answer, place, now) for answer, place in due.items()))
         return [answer for answer, can in zip(due, judged, strict=True) if can][:limit]
 
@@ -280,9 +283,12 @@ class RedisAnswerLog:
         return verdict, stop, head
 
     def _reopened(self) -> None:
-        """Owners that were cut off as we were have the first word about their answers."""
-        self._patient_until = asyncio.get_running_loop().time() + _PATIENT_S
-        self._restorer.restore_all()
+        self._restorer.reconnected()
+
+    def _expect_all(self) -> None:
+        """What is not there now may still be put back by the node that has it."""
+        if self._restorer.patient:
+            raise LogUnavailable("Redis was started anew: its answers are being put back")
 
     async def _discard(self, answer: str, head: int) -> None:
         """The entries were evicted or lost; an answer without them must not pass for whole."""

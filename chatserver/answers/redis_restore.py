@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 REMEMBER_S: Final = 15.0
 """How long a sealed answer and a new question are remembered: longer than what Redis may lose in a crash."""
+PATIENT_S: Final = 2.0
+"""How long a new Redis is given to get back what others have: they reconnect as fast as we do."""
 _REMEMBERED = 1024
 _SWEEP_S = 5.0
 
@@ -35,6 +37,8 @@ class Restorer:
         self, writes: RedisLink, index: RedisIndex, doorbell: Doorbell, send: Send, now: Callable[[], str]
     ) -> None:
         self.held: dict[str, Held] = {}
+        self.restored = 0
+        """How often all was looked at that may have been lost."""
         self._writes = writes
         self._index = index
         self._doorbell = doorbell
@@ -43,8 +47,13 @@ class Restorer:
         self._sealed: deque[Held] = deque()
         self._asked: deque[tuple[float, NewAnswer]] = deque()
         self._compactible: deque[Held] = deque(maxlen=_REMEMBERED)
-        self._healing: asyncio.Task[None] | None = None
-        self._sweeper = asyncio.create_task(self._sweep(), name="redis-sweep")
+        self._run = ""
+        self._patient_until = 0.0
+        self._reconnected = asyncio.Event()
+        self._tasks = (
+            asyncio.create_task(self._sweep(), name="redis-sweep"),
+            asyncio.create_task(self._restore_lost(), name="redis-restore"),
+        )
 
     def held_by(self, claim: Claim) -> Held | None:
         held = self.held.get(claim.answer)
@@ -77,27 +86,48 @@ class Restorer:
             pass  # it changed while we looked
         return done
 
-    def restore_all(self) -> None:
-        """After a new connection: this may be another Redis, or one that has forgotten its last second."""
-        if self._healing is None or self._healing.done():
-            self._healing = asyncio.create_task(self._restore_all(), name="redis-restore")
+    @property
+    def patient(self) -> bool:
+        """This may be a Redis that has lost what other nodes are about to put back: what it lacks is not yet gone."""
+        return _monotonic() < self._patient_until
+
+    def reconnected(self) -> None:
+        """Called after a new connection: this may be another Redis, or one that has forgotten its last second."""
+        self._patient_until = _monotonic() + PATIENT_S
+        self._reconnected.set()
+
+    async def note_run(self) -> bool:
+        """Whether this is the Redis that it was last time, not started anew since. Raises `LogUnavailable`."""
+        info = (await self._writes.call("INFO", "server")).decode()
+        known, self._run = self._run, info.split("run_id:")[1].split()[0]
+        return known == self._run
 
     async def aclose(self) -> None:
         """Idempotent."""
-        tasks = [self._sweeper] if self._healing is None else [self._sweeper, self._healing]
-        for task in tasks:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _restore_lost(self) -> None:
+        while True:
+            await self._reconnected.wait()
+            self._reconnected.clear()
+            try:
+                if await self.note_run():
+                    self._patient_until = 0.0
+                else:
+                    await self._restore_all()
+            except LogUnavailable as error:  # the next connection begins it again
+                self._run = ""
+                log.warning("restoring was cut short", error=str(error))
 
     async def _restore_all(self) -> None:
         self._forget_old()
-        try:
-            for _, new in list(self._asked):
-                await self._ask_again(new)
-            for held in list(self.held.values()):
-                await self.restore(held.claim)
-        except LogUnavailable as error:
-            log.warning("restoring was cut short", error=str(error))
+        for _, new in list(self._asked):
+            await self._ask_again(new)
+        for held in list(self.held.values()):
+            await self.restore(held.claim)
+        self.restored += 1
 
     async def _ask_again(self, new: NewAnswer) -> None:
         if await self._index.ask(new) == new.answer and new.answer not in self.held:

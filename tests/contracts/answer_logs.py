@@ -2,6 +2,7 @@
 
 import atexit
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -51,6 +52,8 @@ def _shared_redis() -> RedisServer:
     # Of a cluster, so that a script or transaction that touches two slots fails.
     server = RedisServer(Path(directory.name), ("--save", "", "--cluster-enabled", "yes")).start()
     server.says("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+    while "cluster_state:ok" not in server.says("CLUSTER", "INFO"):
+        time.sleep(0.01)
     atexit.register(directory.cleanup)
     atexit.register(server.kill)
     return server

@@ -27,10 +27,8 @@ async def grows(log: AnswerLog, head: int, *, answer: str = "a1") -> bool:
 
 async def reconnected(log: RedisAnswerLog) -> None:
     """Once its links are there again and what was lost has been looked for."""
-    await eventually(lambda: log._restorer._healing is not None and log._reads.ready)
-    healing = log._restorer._healing
-    assert healing is not None
-    await healing
+    await eventually(lambda: log._restorer.restored and log._reads.ready)
+    log._restorer._patient_until = 0.0
 
 
 async def test_a_flush_is_made_good_by_the_owner(log: RedisAnswerLog, redis: RedisServer) -> None:

@@ -82,8 +82,8 @@ def _redis_owners(directory: Path) -> dict[str, tuple[int, str | None]]:
         " out[#out + 1] = string.sub(key, 7, -2) .. ' ' .. is[1] .. ' ' .. is[2] end return out"
     )
     lines = standalone_redis().says("-n", str(_databases[directory]), "EVAL", script, "0").splitlines()
-    parts = [line.split(" ") for line in lines if line]
-    return {answer: (int(generation), owner or None) for answer, generation, owner in parts}
+    parts = [line.split() for line in lines if line]  # without an owner there are two
+    return {answer: (int(generation), owner[0] if owner else None) for answer, generation, *owner in parts}
 
 
 LOGS: Mapping[str, LogUnderTest] = {
