@@ -40,8 +40,9 @@ from retrieval.embedded.vectors import SqliteVectorStore
 from retrieval.embedders.wordllama import WordLlamaEmbedder
 from retrieval.fusion import GRAPH, KEYWORD, VECTOR
 from retrieval.hybrid import Hybrid
-from retrieval.legs import keyword_leg, vector_leg
+from retrieval.legs import count_words, keyword_leg, vector_leg
 from retrieval.ports import DocumentStore, Embedder, Filter
+from retrieval.ranker import trained
 from retrieval.types import Found, Query
 
 _FLUSH_S = 0.5
@@ -147,6 +148,8 @@ async def open_knowledge(settings: Settings) -> AsyncIterator[Knowledge]:
             documents,
             {VECTOR: vector_leg(embedder, vectors), KEYWORD: keyword_leg(keywords), GRAPH: GraphLeg(graph)},
             links=GraphLinks(graph),
+            ranker=trained(),
+            count_words=count_words(keywords),
             deadline_s=settings.retrieval.deadline_s,
         )
         ingestion = Ingestion(documents, vectors, embedder, graph, records)

@@ -6,9 +6,9 @@ Theory of operation
 
     The second passage of a chain has few of the question's words. What tells it from the others that the first one
     leads to is what the two have between them. Hence features of a link, from a parent p to the candidate t, of which
-    the best over all parents counts, most of them times how good p is (its base score, the best one's being 1):
-    `gain`, the words that t has and p lacks; `joint`, the words of either; `lack`, the words that p leaves to others.
-    And PageRank over the links of the pool alone, restarting at the base scores.
+    the best over all parents counts, each times how good p is (its base score, the best one's being 1): `gain`, the
+    words that t has and neither p nor the best passage of all; `joint`, the words of p or t. And PageRank over the
+    links of the pool alone, restarting at the base scores.
 """
 
 import math
@@ -33,19 +33,16 @@ NAMES = (
     "expanded_rank",
     # the passage and the question
     "title_cover",
-    "title_asked",
     "named",
     # the links that lead there
     "title",
     "mentioned",
     "shared",
-    "neighbour",
     "shared_names",
     "gain",
     "gain_title",
     "joint",
     "joint_title",
-    "lack_title",
     "pagerank",
     "hub",
 )
@@ -99,7 +96,6 @@ def _own(pool: Pool, passage: Passage, covers: "_Covers") -> Features:
     asked = f" {title} " in f" {' '.join(words(pool.question))} "
     return {
         "title_cover": covers.weight(covers.of_title[passage.id]),
-        "title_asked": covers.asked_share(passage.title),
         "named": float(asked and pool.named.get(passage.id, 0.0) >= _SURELY_NAMED),
     }
 
@@ -120,19 +116,18 @@ def _of_parent(
     parent: str, id: str, between: Sequence[Link], weight: float, strength: float, covers: "_Covers"
 ) -> Features:
     own, other = covers.of[id], covers.of[parent]
-    gain, joint = covers.weight(own & ~other), covers.weight(own | other)
+    gain, joint = covers.weight(own & ~other & ~covers.known(id)), covers.weight(own | other)
     result = {
         "gain": strength * weight * gain,
-        "joint": weight * joint,
+        "joint": strength * weight * joint,
         "shared_names": strength * min(1.0, sum(link.weight for link in between if link.kind == "shared")),
     }
     for link in between:
-        kind = "neighbour" if link.kind in {"next", "previous"} else link.kind
-        result[kind] = max(result.get(kind, 0.0), strength * link.weight)
+        if link.kind in NAMES:
+            result[link.kind] = max(result.get(link.kind, 0.0), strength * link.weight)
     if "title" in result:
         result["gain_title"] = strength * gain
-        result["joint_title"] = joint
-        result["lack_title"] = strength * (1 - covers.weight(other))
+        result["joint_title"] = strength * joint
     return result
 
 
@@ -147,12 +142,12 @@ class _Covers:
                 self._bits[stem] |= 1 << index
         self.weight = cache(self._weight)
         self.of_title = {passage.id: self._cover(passage.title) for passage in pool.passages}
+        self._best = max(pool.passages, key=lambda passage: pool.base.get(passage.id, 0.0)).id
         self.of = {p.id: self.of_title[p.id] | self._cover(p.text) for p in pool.passages}
 
-    def asked_share(self, title: str) -> float:
-        """Of the title's words, how many the question has."""
-        found = set(words(title))
-        return sum(1 for word in found if self._bits_of(word)) / max(1, len(found))
+    def known(self, id: str) -> int:
+        """What the best passage by base score covers; nothing when it is this one."""
+        return 0 if id == self._best else self.of.get(self._best, 0)
 
     def _cover(self, text: str) -> int:
         cover = 0

@@ -122,7 +122,7 @@ class Hybrid:
         if self._ranker is not None:
             ranked = self._ranker.rank(pool.pool(query.text, counted, chosen, legs, base, scores, links))
             by_id = {passage.id: passage for passage in chosen}
-            chosen, scores = [by_id[id] for id in ranked], dict.fromkeys(order, 0.0) | ranked
+            chosen, scores = [by_id[id] for id in pool.assured(list(ranked), legs)], dict.fromkeys(order, 0.0) | ranked
         leading = best_links(links, base, chosen)
         titles = {passage.id: passage.title for passage in chosen}
         kept = await self._filled(query, chosen, order[pool.SIZE :])

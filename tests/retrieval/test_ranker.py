@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from retrieval.features import NAMES, features
 from retrieval.fusion import GRAPH, KEYWORD, VECTOR, base_scores, ranked
-from retrieval.pool import Pool, candidates, pool, uncounted
+from retrieval.pool import ASSURED, Pool, assured, candidates, pool, uncounted
 from retrieval.ranker import Ranker, trained
 from retrieval.types import Frequencies, Hit, Link, Passage
 
@@ -56,7 +56,6 @@ def test_features_of_a_passage() -> None:
     own = features(made(QUESTION, uncounted(QUESTION), LEGS, []))["film"]
     assert own["title_cover"] == pytest.approx(0.5)
     assert (own["vector_rank"], own["expanded"], own["named"]) == (1.0, 1.0, 1.0)
-    assert own["title_asked"] == pytest.approx(2 / 4)
 
 
 def test_features_of_a_link() -> None:
@@ -66,7 +65,6 @@ def test_features_of_a_link() -> None:
     assert found["eason"]["gain"] == pytest.approx(0.25)
     assert found["eason"]["joint"] == pytest.approx(1.0)
     assert found["gibson"]["gain"] == 0.0
-    assert found["gibson"]["lack_title"] == pytest.approx(0.25)
     assert found["other"]["shared"] == pytest.approx(0.2)
     assert found["film"]["pagerank"] == 1.0
 
@@ -113,3 +111,15 @@ def test_a_weight_for_an_unknown_feature_is_refused() -> None:
 def test_without_weights_ties_go_by_id() -> None:
     """The order is the same on every run."""
     assert list(Ranker({}).rank(made(QUESTION, COUNTED, LEGS, LINKS))) == sorted(TEXTS)
+
+
+def test_the_first_hits_of_the_legs_have_a_place() -> None:
+    """However low they are judged; what is there already keeps its place, and nothing is lost."""
+    order = [f"p{i}" for i in range(20)]
+    legs = {VECTOR: [Hit("p15", 0.2)], KEYWORD: [Hit("p2", 1.0)]}
+    placed = assured(order, legs)
+    assert placed[:ASSURED] == [*order[: ASSURED - 1], "p15"]
+    assert sorted(placed) == sorted(order)
+    assert assured(order, {VECTOR: [Hit("gone", 0.9)]}) == order
+    assert assured(order[:3], legs) == order[:3]
+    assert assured([], {}) == []
