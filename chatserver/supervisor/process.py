@@ -23,12 +23,14 @@ class ServerProcess:
     def __init__(self, process: asyncio.subprocess.Process, channel: socket.socket) -> None:
         self._process = process
         self._channel = channel
+        self._reading = asyncio.Lock()
 
     @classmethod
     async def start(cls, listener: socket.socket, options: Mapping[str, Any]) -> Self:
         """A fresh interpreter, so that it runs the code as it is now. In a process group of its own: a Ctrl-C in the
         terminal reaches the supervisor alone."""
         ours, theirs = socket.socketpair()
+        ours.setblocking(False)
         with theirs:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -40,7 +42,6 @@ class ServerProcess:
                 pass_fds=[listener.fileno(), theirs.fileno()],
                 process_group=0,
             )
-        ours.setblocking(False)
         return cls(process, ours)
 
     @property
@@ -49,7 +50,7 @@ class ServerProcess:
 
     async def ready(self) -> None:
         """Returns once the process accepts connections. Raises `StartFailed`."""
-        if await asyncio.get_running_loop().sock_recv(self._channel, len(READY)) != READY:
+        if await self._first_word() != READY:
             raise StartFailed(f"process {self.pid} ended with {await self.wait()} before it was ready")
 
     def drain(self) -> None:
@@ -62,8 +63,15 @@ class ServerProcess:
     async def wait(self) -> int:
         """Its exit code, once it has ended."""
         code = await self._process.wait()
-        self._channel.close()
+        async with self._reading:  # whoever waits for `ready` reads the end of the channel first
+            self._channel.close()
         return code
+
+    async def _first_word(self) -> bytes:
+        async with self._reading:
+            if self._channel.fileno() < 0:  # ended before anybody waited
+                return b""
+            return await asyncio.get_running_loop().sock_recv(self._channel, len(READY))
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):

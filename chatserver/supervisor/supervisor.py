@@ -108,6 +108,8 @@ class Supervisor:
         retired, self._serving = self._serving, set(fresh)
         for process in retired:
             self._retire(process)
+        for process in self._serving - self._alive:  # accepted and died before it was our turn again
+            group.create_task(self._replace_dead(process, group))
         if retired:
             log.info("replaced", new=[process.pid for process in fresh], old=[process.pid for process in retired])
         return True
@@ -141,11 +143,13 @@ class Supervisor:
         born = loop.time()
         code = await process.wait()
         self._alive.discard(process)
-        if process not in self._serving or self._stop.is_set():
-            return
-        self._serving.discard(process)
         self._deaths = 0 if loop.time() - born > _STEADY_S else self._deaths
-        log.error("a server process died", pid=process.pid, code=code)
+        if process in self._serving and not self._stop.is_set():
+            log.error("a server process died", pid=process.pid, code=code)
+            await self._replace_dead(process, group)
+
+    async def _replace_dead(self, process: ServerProcess, group: asyncio.TaskGroup) -> None:
+        self._serving.discard(process)
         fresh = None
         while fresh is None and await self._pause():
             fresh = await self._start_ready(group, 1)
