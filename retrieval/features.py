@@ -14,7 +14,7 @@ Theory of operation
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import TypeAlias
 
@@ -136,7 +136,8 @@ class _Covers:
 
     def __init__(self, pool: Pool) -> None:
         self._weights = list(pool.terms.values())
-        self._bits: defaultdict[str, int] = defaultdict(int)
+        self._bits: defaultdict[str, int] = defaultdict(int)  # by stem
+        self._bits_of: dict[str, int] = {}  # by word: passages have most of theirs in common
         for index, word in enumerate(pool.terms):
             for stem in word_stems(word):
                 self._bits[stem] |= 1 << index
@@ -152,12 +153,14 @@ class _Covers:
     def _cover(self, text: str) -> int:
         cover = 0
         for word in set(words(text)):
-            cover |= self._bits_of(word)
+            if word not in self._bits_of:
+                self._bits_of[word] = self._bits_in(word_stems(word))
+            cover |= self._bits_of[word]
         return cover
 
-    def _bits_of(self, word: str) -> int:
+    def _bits_in(self, stems: Iterable[str]) -> int:
         bits = 0
-        for stem in word_stems(word):
+        for stem in stems:
             bits |= self._bits.get(stem, 0)
         return bits
 

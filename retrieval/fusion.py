@@ -46,16 +46,14 @@ def base_scores(legs: Mapping[str, Sequence[Hit]]) -> Scores:
     return dict(scores)
 
 
-def expanded(scores: Scores, weights: Mapping[tuple[str, str], float], sources: Sequence[str]) -> Scores:
-    """The scores after one hop from `sources`, some of the passages scored; `weights` of `link_weights`."""
+def expanded(scores: Scores, weights: Mapping[tuple[str, str], float]) -> Scores:
+    """The scores after one hop; `weights` are `link_weights` of links whose sources have scores."""
     best = max(scores.values(), default=0.0)
     result = dict(scores)
-    among = frozenset(sources)
     for (source, target), weight in weights.items():
-        if source in among:
-            own = scores.get(target, 0.0) / best if best else 0.0
-            gained = _DECAY * weight * scores[source] * (_LINK_ALONE + (1 - _LINK_ALONE) * own)
-            result[target] = max(result.get(target, 0.0), gained)
+        own = scores.get(target, 0.0) / best if best else 0.0
+        gained = _DECAY * weight * scores[source] * (_LINK_ALONE + (1 - _LINK_ALONE) * own)
+        result[target] = max(result.get(target, 0.0), gained)
     return result
 
 

@@ -123,9 +123,9 @@ class Hybrid:
             ranked = self._ranker.rank(pool.pool(query.text, counted, chosen, legs, base, scores, links))
             by_id = {passage.id: passage for passage in chosen}
             chosen, scores = [by_id[id] for id in pool.assured(list(ranked), legs)], dict.fromkeys(order, 0.0) | ranked
-        leading = best_links(links, base, chosen)
         titles = {passage.id: passage.title for passage in chosen}
         kept = await self._filled(query, chosen, order[pool.SIZE :])
+        leading = best_links(links, base, titles, {passage.id for passage in kept})
         return tuple(
             RankedPassage(passage, scores[passage.id], reasons(passage.id, legs, leading.get(passage.id), titles))
             for passage in kept

@@ -39,7 +39,8 @@ class Pool:
 
 def candidates(base: Scores, links: Sequence[Link]) -> Scores:
     """The scores after one hop from the `SEEDS` best: the `SIZE` highest are the pool."""
-    return fusion.expanded(base, fusion.link_weights(links), fusion.ranked(base)[:SEEDS])
+    sources = fusion.ranked(base)[:SEEDS]
+    return fusion.expanded(base, fusion.link_weights(link for link in links if link.source in sources))
 
 
 def pool(

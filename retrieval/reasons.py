@@ -1,8 +1,8 @@
 """Why a passage was found, in words a person reads. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
-from retrieval.types import Hit, Link, Passage
+from retrieval.types import Hit, Link
 
 EXPANSION = "expansion"
 
@@ -27,13 +27,14 @@ def reasons(
     return tuple(filter(None, found))
 
 
-def best_links(links: Sequence[Link], scores: Mapping[str, float], passages: Sequence[Passage]) -> dict[str, Link]:
-    """The link that best explains each passage: from a source among `passages`, strong and with a high score."""
-    sources = {passage.id for passage in passages}
+def best_links(
+    links: Iterable[Link], scores: Mapping[str, float], sources: Container[str], targets: Container[str]
+) -> dict[str, Link]:
+    """The link that best explains each target: strong, and from a source with a high score."""
     best: dict[str, Link] = {}
-    for link in sorted(links, key=lambda link: (-link.weight * scores.get(link.source, 0.0), link.source, link.name)):
-        if link.source in sources:
-            best.setdefault(link.target, link)
+    wanted = [link for link in links if link.target in targets and link.source in sources]
+    for link in sorted(wanted, key=lambda link: (-link.weight * scores.get(link.source, 0.0), link)):
+        best.setdefault(link.target, link)
     return best
 
 

@@ -18,6 +18,7 @@ MAX_WORDS = 64
 
 _SNOWBALL = {"en": "english", "nl": "dutch"}
 _POSSESSIVE = re.compile(r"['’]s\b")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _WORD = re.compile(r"[^\W_]+")
 _STEMMERS = threading.local()  # a Snowball stemmer keeps its word in itself: one for each thread
 
@@ -45,8 +46,11 @@ def fold(text: str) -> str:
     """Compatibility forms and marks removed (NFKD), case folded: `Geïnd` and `GEIND` are one word."""
     if text.isascii():
         return text.lower()
-    marked = unicodedata.normalize("NFKD", text)
-    return "".join(c for c in marked if not unicodedata.combining(c)).casefold()
+    return _NOT_ASCII.sub(_unmarked, unicodedata.normalize("NFKD", text)).casefold()
+
+
+def _unmarked(run: re.Match[str]) -> str:
+    return "".join(c for c in run[0] if not unicodedata.combining(c))
 
 
 def words(text: str) -> list[str]:
@@ -86,6 +90,7 @@ def query_stems(text: str) -> list[str]:
     return list(dict.fromkeys(stem for word in dict.fromkeys(content_words(text)) for stem in word_stems(word)))
 
 
+@lru_cache(maxsize=65_536)
 def word_stems(word: str) -> tuple[str, ...]:
     """The stem of a folded word in every language."""
     return tuple(_stem(lang, word) for lang in LANGUAGES)

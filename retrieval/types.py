@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 Scalar: TypeAlias = str | int | float | bool
 Metadata: TypeAlias = Mapping[str, Scalar | tuple[str, ...]]
@@ -73,8 +73,7 @@ LinkKind: TypeAlias = Literal["title", "mentioned", "shared", "next", "previous"
 the other is the chunk after it or before it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):  # a question has more than a thousand: three times as fast to make as a dataclass
     """Passage `source` leads to passage `target` with `weight` in (0, 1]. `name` is what is mentioned and `at` where,
     as an offset into the text of the one that mentions it (the source's for `shared`); -1 for neighbouring chunks."""
 

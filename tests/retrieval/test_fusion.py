@@ -27,8 +27,8 @@ def test_the_base_score_is_the_formula() -> None:
 def test_a_linked_passage_follows_the_one_that_names_it() -> None:
     """It gets 0.9 w b(s) (0.6 + 0.4 b(t) / max b), and keeps its own score when that is higher."""
     scores = {"s": 0.8, "t": 0.4, "strong": 0.79}
-    weights = {("s", "t"): 1.0, ("s", "new"): 0.5, ("s", "strong"): 1.0, ("t", "other"): 1.0}
-    assert expanded(scores, weights, ["s"]) == pytest.approx(
+    weights = {("s", "t"): 1.0, ("s", "new"): 0.5, ("s", "strong"): 1.0}
+    assert expanded(scores, weights) == pytest.approx(
         {"s": 0.8, "t": 0.9 * 0.8 * 0.8, "new": 0.9 * 0.5 * 0.8 * 0.6, "strong": 0.79}
     )
 
@@ -47,7 +47,7 @@ def test_expansion_never_lowers_a_score_nor_passes_its_source(legs: dict[str, li
     scores = base_scores(legs)
     for source in scores:
         weights = link_weights(Link(source, hit.passage, "title", hit.score) for hit in links)
-        after = expanded(scores, weights, [source])
+        after = expanded(scores, weights)
         assert all(after[passage] >= score for passage, score in scores.items())
         assert all(after[p] <= max(scores.get(p, 0.0), scores[source]) for p in after)
 
@@ -72,7 +72,7 @@ def test_ties_go_by_id() -> None:
 def test_nothing_found_is_nothing_ranked() -> None:
     """Empty legs fuse to nothing."""
     assert base_scores({VECTOR: [], KEYWORD: []}) == {}
-    assert expanded({}, {}, []) == {}
+    assert expanded({}, {}) == {}
     assert link_weights([]) == {}
 
 
