@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import uvicorn
+from pydantic import SecretStr
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
@@ -20,7 +21,7 @@ from chatserver.app import create_app
 from chatserver.edge.logs import configure_logs
 from chatserver.models.port import ModelPart, ModelRequest, TextPart
 from chatserver.models.scripted import ScriptedModel
-from chatserver.settings import Settings, Storage
+from chatserver.settings import Redis, Settings, Storage
 
 _STAMPED = "/stamped"
 
@@ -47,7 +48,9 @@ async def bare(client: WebSocket) -> None:
 
 def main(data_dir: str, descriptor: int) -> None:
     configure_logs()
-    app = create_app(Settings(storage=Storage(data_dir=Path(data_dir))), model=BenchModel())
+    url = os.environ.get("BENCH_REDIS_URL")
+    settings = Settings(storage=Storage(data_dir=Path(data_dir)), redis=Redis(url=SecretStr(url) if url else None))
+    app = create_app(settings, model=BenchModel())
     app.router.routes.insert(0, WebSocketRoute("/bare", bare))
     config = uvicorn.Config(app, log_level="critical", ws_per_message_deflate=False)
     # As a socket that knows its protocol: only then does asyncio switch Nagle's algorithm off.

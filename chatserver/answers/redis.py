@@ -42,7 +42,7 @@ from chatserver.answers.log import (
 )
 from chatserver.answers.meta import AnswerMeta, NewAnswer
 from chatserver.answers.redis_doorbell import PROBE_S, Doorbell
-from chatserver.answers.redis_held import Held, Kept
+from chatserver.answers.redis_held import Held, Kept, unchained
 from chatserver.answers.redis_index import FOR_EVER, RedisIndex, Retention
 from chatserver.answers.redis_keys import (
     MARK,
@@ -153,7 +153,7 @@ class RedisAnswerLog:
     async def append(self, claim: Claim, batch: Batch, lease_s: float) -> Appended:
         blob = b"\n".join(batch.entries)
         held = self._restorer.held_by(claim)
-        kept = held.extended(batch, blob) if held else Kept(batch, blob, "", "")
+        kept = held.extended(batch, blob) if held else unchained(batch, blob)
         verdict, stop, head = await self._send(claim, kept, lease_s)
         if verdict == b"lost" and await self._restorer.restore(claim):
             verdict, stop, head = await self._send(claim, kept, lease_s)

@@ -187,9 +187,15 @@ class RedisLink:
 
     async def call(self, *command: Argument) -> Any:
         """The reply. Raises `LogUnavailable` while there is no connection, and for every error that Redis answers."""
-        if self._wire is None or not self.ready:
+        wire = self._wire
+        if wire is None or not self._ready:
             raise LogUnavailable("there is no connection to Redis")
-        return await self._called(self._wire, *command)
+        try:
+            return await wire.call(*command)
+        except hiredis.ReplyError as error:
+            if str(error).startswith(_READ_ONLY):
+                wire.abort()
+            raise RedisRefused(str(error)) from None
 
     def tell(self, *command: Argument) -> None:
         """Sends when connected; a reply goes to `heard`."""
@@ -209,14 +215,6 @@ class RedisLink:
         self._ready = False
         self.rebuild()
 
-    async def _called(self, wire: _Wire, *command: Argument) -> Any:
-        try:
-            return await wire.call(*command)
-        except hiredis.ReplyError as error:
-            if str(error).startswith(_READ_ONLY):
-                wire.abort()
-            raise RedisRefused(str(error)) from None
-
     async def _connect(self) -> None:
         wire: _Wire | None = None
         try:
@@ -224,13 +222,13 @@ class RedisLink:
                 self._gone.clear()
                 wire = await self._dial()
                 for command in self._address.greeting():
-                    await self._called(wire, *command)
+                    await wire.call(*command)
             self._wire = wire
             if self._opened is not None:
                 async with asyncio.timeout(self._patience_s):
                     await self._opened()
             self._ready = True
-        except (OSError, LogUnavailable) as error:  # TimeoutError is an OSError
+        except (OSError, LogUnavailable, hiredis.ReplyError) as error:  # TimeoutError is an OSError
             if wire is not None:
                 wire.abort()
             self._wire = None

@@ -65,7 +65,7 @@ class Restorer:
         if kept.batch.seal is not None and held.sealed_at is None:
             held.sealed_at = _monotonic()
             self._sealed.append(held)
-        self._forget_old()
+            self._forget_old()
 
     def asked(self, new: NewAnswer) -> None:
         """It was made."""

@@ -20,6 +20,8 @@ client."""
 CHECK_S = 3.0
 """How often the log is asked what the doorbell may have missed."""
 _RETRY_S = 0.5
+_AT_ONCE = 64
+"""Windows that read the log together: many share a round trip, and a long one holds few up."""
 
 
 class Feeds:
@@ -129,8 +131,8 @@ class Feeds:
             self._changed.clear()
             try:
                 await self._catch_up()
-            except LogUnavailable as error:
-                log.warning("feeds wait for the log", error=str(error))
+            except* LogUnavailable as errors:
+                log.warning("feeds wait for the log", error=str(errors.exceptions[0]))
                 self._check_all = True
                 await asyncio.sleep(_RETRY_S)
                 self._changed.set()
@@ -140,9 +142,11 @@ class Feeds:
             self._check_all = False
             self._stale.update(feed.answer for feed in self._feeds.values() if not feed.ended)
         while self._stale:
-            feed = self._feeds.get(self._stale.pop())
-            if feed is not None:
-                await self._refresh(feed)
+            stale = [self._stale.pop() for _ in range(min(_AT_ONCE, len(self._stale)))]
+            async with asyncio.TaskGroup() as group:
+                for answer in stale:
+                    if (feed := self._feeds.get(answer)) is not None:
+                        group.create_task(self._refresh(feed))
 
     async def _refresh(self, feed: Feed) -> None:
         before = (feed.head, feed.state)
