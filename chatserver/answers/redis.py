@@ -129,7 +129,9 @@ class RedisAnswerLog:
         return meta, False
 
     async def claim(self, answer: str, owner: str, lease_s: float) -> tuple[Claim, AnswerMeta] | None:
-        got = await scripts.CLAIM.run(self._writes, [meta_key(answer)], owner, lease_s, self._now())
+        self._expect_all()
+        arguments = (owner, lease_s, self._now(), self._restorer.run, uuid.uuid4().hex[:8])
+        got = await scripts.CLAIM.run(self._writes, [meta_key(answer)], *arguments)
         meta = meta_of(got[0]) if got else None
         if meta is None:
             return None
@@ -141,7 +143,8 @@ class RedisAnswerLog:
         return claim, meta
 
     async def renew(self, claim: Claim, lease_s: float) -> bool:
-        arguments = (claim.generation, claim.owner, lease_s, self._now())
+        self._expect_all()
+        arguments = (claim.generation, claim.owner, lease_s, self._now(), self._restorer.run)
         stop = await scripts.RENEW.run(self._writes, [meta_key(claim.answer)], *arguments)
         if stop is None and await self._restorer.restore(claim):
             stop = await scripts.RENEW.run(self._writes, [meta_key(claim.answer)], *arguments)
@@ -218,8 +221,9 @@ class RedisAnswerLog:
         return await self._index.chats(user, limit)
 
     async def claimable(self, limit: int) -> list[str]:
+        self._expect_all()  # owners have the first word
         now = await self._time()
-        due = await self._index.due(now, limit, queued_only=self._restorer.patient)  # owners have the first word
+        due = await self._index.due(now, limit)
         judged = await asyncio.gather(*(self._is_claimable(answer, place, now) for answer, place in due.items()))
         return [answer for answer, can in zip(due, judged, strict=True) if can][:limit]
 

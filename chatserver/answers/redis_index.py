@@ -65,13 +65,13 @@ class RedisIndex:
         """When the answer may be without an owner; 0 means that it is."""
         await self._writes.call("ZADD", DUE, repr(at), due_member(new.asked_at, new.answer))
 
-    async def due(self, now: float, limit: int, *, queued_only: bool = False) -> dict[str, bytes]:
+    async def due(self, now: float, limit: int) -> dict[str, bytes]:
         """Answers to look at, oldest question first, each with its place in the index."""
-        calls = [self._reads.call("ZRANGEBYSCORE", DUE, 0, 0, "LIMIT", 0, limit)]
-        if not queued_only:
-            calls.append(self._reads.call("ZRANGEBYSCORE", DUE, "(0", f"({now!r}", "LIMIT", 0, limit))
-        members = {member for found in await asyncio.gather(*calls) for member in found}
-        return {answer_of(member): member for member in sorted(members)}
+        queued, expired = await asyncio.gather(
+            self._reads.call("ZRANGEBYSCORE", DUE, 0, 0, "LIMIT", 0, limit),
+            self._reads.call("ZRANGEBYSCORE", DUE, "(0", f"({now!r}", "LIMIT", 0, limit),
+        )
+        return {answer_of(member): member for member in sorted({*queued, *expired})}
 
     async def forget_due(self, place: bytes) -> None:
         await self._writes.call("ZREM", DUE, place)

@@ -47,7 +47,8 @@ class Restorer:
         self._sealed: deque[Held] = deque()
         self._asked: deque[tuple[float, NewAnswer]] = deque()
         self._compactible: deque[Held] = deque(maxlen=_REMEMBERED)
-        self._run = ""
+        self.run = ""
+        """Names this Redis from its start to its end."""
         self._patient_until = 0.0
         self._reconnected = asyncio.Event()
         self._tasks = (
@@ -99,8 +100,8 @@ class Restorer:
     async def note_run(self) -> bool:
         """Whether this is the Redis that it was last time, not started anew since. Raises `LogUnavailable`."""
         info = (await self._writes.call("INFO", "server")).decode()
-        known, self._run = self._run, info.split("run_id:")[1].split()[0]
-        return known == self._run
+        known, self.run = self.run, info.split("run_id:")[1].split()[0]
+        return known == self.run
 
     async def aclose(self) -> None:
         """Idempotent."""
@@ -118,7 +119,7 @@ class Restorer:
                 else:
                     await self._restore_all()
             except LogUnavailable as error:  # the next connection begins it again
-                self._run = ""
+                self.run = ""
                 log.warning("restoring was cut short", error=str(error))
 
     async def _restore_all(self) -> None:

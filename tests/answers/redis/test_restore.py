@@ -83,6 +83,41 @@ async def test_a_restart_that_lost_the_last_second(log: RedisAnswerLog, redis: R
     assert await log.append(claim, batch(7, 1), LEASE_S) == Appended(8, False)
 
 
+async def test_a_restart_whose_loss_nobody_can_make_good(
+    log: RedisAnswerLog, other: RedisAnswerLog, redis: RedisServer
+) -> None:
+    """Redis lost its last second, and the node that had it died as well: who takes the answer over gives it another
+    epoch, so that no reader's place passes for one in the log that is told now."""
+    claim = await begun(log, entries=3)
+    redis.says("SAVE")
+    await log.append(claim, batch(3, 4), LEASE_S)
+    before = await known(other)
+    await log.aclose()
+    redis.kill()
+    redis.start()
+    await reconnected(other)
+    await _taken_over(redis, other)
+    after = await known(other)
+    assert (before.head, after.head) == (7, 3)
+    assert after.epoch != before.epoch
+
+
+async def test_a_restart_that_lost_nothing_keeps_the_epoch(
+    log: RedisAnswerLog, other: RedisAnswerLog, redis: RedisServer
+) -> None:
+    """The owner that lives has seen that all is there; a later takeover is one like any other."""
+    claim = await begun(log, entries=3)
+    epoch = (await known(log)).epoch
+    redis.says("SAVE")
+    redis.kill()
+    redis.start()
+    await reconnected(log)
+    await reconnected(other)
+    await log.renew(claim, LEASE_S)
+    await _taken_over(redis, other)
+    assert (await known(other)).epoch == epoch
+
+
 async def test_a_restart_that_lost_everything(log: RedisAnswerLog, redis: RedisServer) -> None:
     """The same without any persistence: what is under way or ended just now is whole again."""
     claim = await begun(log, entries=3)
