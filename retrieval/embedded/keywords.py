@@ -16,8 +16,14 @@ TITLE_WEIGHT = 3.0
 MAX_STEMS = 64
 """Distinct stems of a question that are looked up: the first ones of a text pasted as a question."""
 
-# FTS5's bm25() is negative, lower is better.
+# FTS5's bm25() is negative, lower is better. Without a filter the passages are looked up after the cut: a common word
+# stands in ten thousand of them.
 _SEARCH = """
+    SELECT passages.id, best.score
+    FROM (SELECT rowid AS key, -bm25(keywords, 0.0, ?, 1.0) AS score FROM keywords
+          WHERE keywords MATCH ? ORDER BY score DESC LIMIT ?) AS best JOIN passages USING (key)
+    ORDER BY score DESC, passages.id"""
+_SEARCH_FILTERED = """
     SELECT passages.id, -bm25(keywords, 0.0, ?, 1.0) AS score
     FROM keywords JOIN passages ON passages.key = keywords.rowid
     WHERE keywords MATCH ? AND {filter}
@@ -45,7 +51,7 @@ class SqliteKeywordIndex:
             wanted = query_stems(text)[:MAX_STEMS]
             if not wanted:
                 return []
-            statement = _SEARCH.format(filter=condition)
+            statement = _SEARCH_FILTERED.format(filter=condition) if filter else _SEARCH
             values = (TITLE_WEIGHT, _match(wanted, namespace), *parameters, max(0, top_k))
             return [Hit(id, score) for id, score in connection.execute(statement, values)]
 
