@@ -4,6 +4,7 @@
 
 cost      CPU per entry, from the scripted model over the SQLite log to the socket, against a bare Starlette send loop
 memory    per idle connection, and growth over 200,000 entries
+stalled   a thousand clients that stop reading in mid-answer
 latency   from the model's token to the client's
 takeover  until another process goes on with an answer, after SIGKILL and after a drain
 storm     ten thousand clients that come back at once when the server is replaced
@@ -23,6 +24,7 @@ from rich.table import Table
 from benchmarks import delivery_cost
 from benchmarks.delivery_latency import latency
 from benchmarks.delivery_process import bench_server, supervised_server
+from benchmarks.stalled import stalled_readers
 from benchmarks.storm import storm
 from benchmarks.takeover import takeover
 
@@ -44,6 +46,11 @@ async def memory(arguments: argparse.Namespace) -> dict[str, Any]:
         return figures | await delivery_cost.growth_mib(port, process, 200_000, 2_000)
 
 
+async def stalled(arguments: argparse.Namespace) -> dict[str, Any]:
+    with TemporaryDirectory() as directory, bench_server(Path(directory)) as (port, process):
+        return await stalled_readers(port, process, arguments.idle)
+
+
 async def measure_latency(arguments: argparse.Namespace) -> dict[str, Any]:
     with TemporaryDirectory() as directory, bench_server(Path(directory)) as (port, _):
         return await latency(port, rounds=arguments.rounds, streams=10)
@@ -62,6 +69,7 @@ async def measure_storm(arguments: argparse.Namespace) -> dict[str, Any]:
 PARTS: dict[str, Part] = {
     "cost": cost,
     "memory": memory,
+    "stalled": stalled,
     "latency": measure_latency,
     "takeover": measure_takeover,
     "storm": measure_storm,

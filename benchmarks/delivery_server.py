@@ -21,6 +21,7 @@ from chatserver.app import create_app
 from chatserver.edge.logs import configure_logs
 from chatserver.models.port import ModelPart, ModelRequest, TextPart
 from chatserver.models.scripted import ScriptedModel
+from chatserver.server_config import load_server_config
 from chatserver.settings import Redis, Settings, Storage
 
 _STAMPED = "/stamped"
@@ -52,7 +53,7 @@ def main(data_dir: str, descriptor: int) -> None:
     settings = Settings(storage=Storage(data_dir=Path(data_dir)), redis=Redis(url=SecretStr(url) if url else None))
     app = create_app(settings, model=BenchModel())
     app.router.routes.insert(0, WebSocketRoute("/bare", bare))
-    config = uvicorn.Config(app, log_level="critical", ws_per_message_deflate=False)
+    config = uvicorn.Config(app, **load_server_config(overrides={"log_level": "critical"}))
     # As a socket that knows its protocol: only then does asyncio switch Nagle's algorithm off.
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
 

@@ -53,6 +53,10 @@ class RawSocket(asyncio.Protocol):
         assert self._transport is not None
         self._transport.close()
 
+    def stop_reading(self) -> None:
+        assert isinstance(self._transport, asyncio.Transport)
+        self._transport.pause_reading()
+
     def _next_frame(self) -> tuple[int, bytes] | None:
         if len(self._buffer) < 2:
             return None

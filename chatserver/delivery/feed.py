@@ -7,6 +7,7 @@ Theory of operation
     entry. A reader keeps only its next seq; if that has left the window, it reads the log by itself until it is back.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -17,7 +18,8 @@ from chatserver.protocol.events import chunk_frames
 WINDOW_BYTES = 1 << 20
 _WINDOW_ENTRIES = 4096  # where a window begins when its answer is longer; bytes trim it from there
 _PAGE = 1000
-TURN_BYTES = 1 << 18
+_PAGES = 8  # pages behind the window that are kept for who reads them next
+TURN_BYTES = 1 << 15
 """What a reader takes at once, and so what one that stalls holds."""
 
 Sized = TypeVar("Sized", str, bytes)
@@ -36,6 +38,8 @@ class Feed:
         self._target = meta.head  # the log is known to be at least so long
         self._first = max(0, meta.head - _WINDOW_ENTRIES)
         self._frames: list[str] = []
+        self._pages: dict[int, Sequence[str]] = {}
+        self._paging = asyncio.Lock()
         self._bytes = 0
 
     @property
@@ -86,8 +90,23 @@ class Feed:
         no more yet."""
         if first >= self._first:
             return _bounded(self._frames[first - self._first : first - self._first + limit])
-        entries = await self._answers.read(self.answer, first, limit)
-        return chunk_frames(self.answer, self.epoch, first, _bounded(entries[:limit]))
+        return await self._page(first, limit)
+
+    def forget_pages(self) -> None:
+        """Nobody reads behind the window any more."""
+        self._pages.clear()
+
+    async def _page(self, first: int, limit: int) -> Sequence[str]:
+        """Frames that have left the window. Those who come late come together, and read the same pages."""
+        async with self._paging:
+            if (page := self._pages.get(first)) is None:
+                entries = await self._answers.read(self.answer, first, limit)
+                page = chunk_frames(self.answer, self.epoch, first, _bounded(entries[:limit]))
+                while len(self._pages) >= _PAGES:
+                    del self._pages[next(iter(self._pages))]
+                if page:
+                    self._pages[first] = page
+            return page
 
     def _extend(self, entries: Sequence[bytes]) -> None:
         frames = chunk_frames(self.answer, self.epoch, self.head, entries)

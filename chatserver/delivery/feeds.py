@@ -68,6 +68,7 @@ class Feeds:
     def unsubscribe(self, feed: Feed, wake: Callable[[], None]) -> None:
         feed.readers.discard(wake)
         if not feed.readers and not feed.lost:
+            feed.forget_pages()
             self._unread[feed.answer] = None
             self._cool()
 
