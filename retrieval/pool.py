@@ -10,7 +10,7 @@ from retrieval.fusion import Scores
 from retrieval.text import MAX_WORDS, content_words
 from retrieval.types import Frequencies, Hit, Link, Passage
 
-SOURCES = 40
+SOURCES = 30
 """Best passages of the legs whose links are asked for."""
 SEEDS = 10
 """Best of them that bring new candidates over their links."""
