@@ -1,9 +1,10 @@
 """How good the answers without a language model are, over corpora of questions with gold passages.
 
-    python -m benchmarks.answers DIR… --json OUT
+    python -m benchmarks.answers DIR… [--weights FILE] --json OUT
 
 A DIR is as `benchmarks.answer_cases` says. Corpora go through the real ingest, questions through the real retrieval
-and the extractive model. Figures are in percent but for words, sentences, AUC and milliseconds.
+and the extractive model. Figures are in percent but for words, sentences, AUC and milliseconds. Where the weights were
+trained on a set, its figures flatter: `benchmarks.train_selector` prints those of unseen questions.
 
     contained   answers whose words, headings and quotes, hold the expected answer; yes/no questions are left out
     precision   of an answer's cited passages, how many are gold, averaged over the questions that are answered
@@ -32,7 +33,8 @@ from rich.table import Table
 
 from benchmarks.answer_cases import Case, Cases, gather
 from benchmarks.retrieval import percentiles
-from chatserver.models.extractive import Extract, ExtractiveModel
+from chatserver.models.extractive import Extract, ExtractiveModel, Tier
+from chatserver.models.weights import Weights, parse, shipped
 from retrieval.embedders.wordllama import WordLlamaEmbedder
 from retrieval.text import words
 
@@ -51,7 +53,7 @@ class Judged:
     words: int
     sentences: int
     confidence: float
-    answered: bool
+    tier: Tier
     ms: float
 
 
@@ -67,7 +69,7 @@ def judge(case: Case, extract: Extract, ms: float = 0.0) -> Judged:
         words=len(said),
         sentences=len(extract.chosen),
         confidence=extract.confidence,
-        answered=bool(extract.chosen),
+        tier=extract.tier,
         ms=ms,
     )
 
@@ -82,9 +84,13 @@ async def answers(model: ExtractiveModel, cases: Sequence[Case]) -> list[Judged]
 
 
 async def measure(model: ExtractiveModel, cases: Cases) -> dict[str, Any]:
-    plain = await answers(model, cases.plain)
-    removed = await answers(model, cases.removed)
-    off_topic = await answers(model, cases.off_topic)
+    judged = [await answers(model, kind) for kind in (cases.plain, cases.removed, cases.off_topic)]
+    return figures(cases, *judged)
+
+
+def figures(
+    cases: Cases, plain: Sequence[Judged], removed: Sequence[Judged], off_topic: Sequence[Judged]
+) -> dict[str, Any]:
     had_gold = [one for one, case in zip(plain, cases.plain, strict=True) if case.has_gold]
     return {
         "corpus": cases.corpus,
@@ -92,13 +98,14 @@ async def measure(model: ExtractiveModel, cases: Cases) -> dict[str, Any]:
         "contained": percent(one.contained for one in plain),
         "precision": percent(one.precision for one in plain),
         "recall": percent(one.recall for one in plain),
-        "words": mean([one.words for one in plain if one.answered]),
-        "sentences": mean([one.sentences for one in plain if one.answered]),
+        "words": mean([one.words for one in plain if one.tier != "not_covered"]),
+        "sentences": mean([one.sentences for one in plain if one.tier != "not_covered"]),
         "most": {"words": max(one.words for one in plain), "sentences": max(one.sentences for one in plain)},
+        "partly": percent(one.tier == "partly" for one in plain),
         "refused": {
-            "false": percent(not one.answered for one in had_gold),
-            "removed": percent(not one.answered for one in removed),
-            "off_topic": percent(not one.answered for one in off_topic),
+            "false": percent(one.tier == "not_covered" for one in had_gold),
+            "removed": percent(one.tier == "not_covered" for one in removed),
+            "off_topic": percent(one.tier == "not_covered" for one in off_topic),
         },
         "auc": auc([one.confidence for one in plain], [one.confidence for one in removed]),
         "latency_ms": {
@@ -124,37 +131,44 @@ def auc(positive: Sequence[float], negative: Sequence[float]) -> float:
     return round(above / (len(positive) * len(negative)), 3)
 
 
-def show(console: Console, results: Mapping[str, Mapping[str, Any]]) -> None:
-    table = Table(title="Extractive answers")
-    headings = "contained precision recall words sentences false removed off-topic auc find answer"
+def show(console: Console, title: str, results: Mapping[str, Mapping[str, Any]]) -> None:
+    table = Table(title=title)
+    headings = "contained precision recall words sentences partly false removed off-topic auc find answer"
     for heading in ("set", *headings.split()):
         table.add_column(heading, justify="left" if heading == "set" else "right")
     for name, result in results.items():
-        shown = [result[key] for key in ("contained", "precision", "recall", "words", "sentences")]
+        shown = [result[key] for key in ("contained", "precision", "recall", "words", "sentences", "partly")]
         shown += [*result["refused"].values(), result["auc"]]
         shown += [latency["p50"] for latency in result["latency_ms"].values()]
-        table.add_row(name, *("-" if value is None else str(value) for value in shown))
+        table.add_row(name + " *" * result["trained_on"], *("-" if value is None else str(value) for value in shown))
     console.print(table)
 
 
-async def run(directories: Sequence[Path], console: Console) -> dict[str, Any]:
+async def run(directories: Sequence[Path], console: Console, weights: Weights | None = None) -> dict[str, Any]:
     gathered = await gather(directories, console)
+    weights = weights or shipped()
     embedder = WordLlamaEmbedder()
     try:
-        model = ExtractiveModel(embedder)
-        results = {name: await measure(model, cases) for name, cases in gathered.items()}
+        model = ExtractiveModel(embedder, weights)
+        results = {
+            name: {"trained_on": name in weights.trained_on} | await measure(model, cases)
+            for name, cases in gathered.items()
+        }
     finally:
         await embedder.aclose()
-    show(console, results)
+    show(console, "Extractive answers; * the weights have seen these questions", results)
     return results
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Extractive answers over corpora with gold passages.")
     parser.add_argument("directories", nargs="+", type=Path, metavar="DIR")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="in place of the shipped ones")
     parser.add_argument("--json", type=Path, required=True, metavar="OUT")
     arguments = parser.parse_args()
-    results = asyncio.run(run([directory.resolve() for directory in arguments.directories], Console(width=140)))
+    weights = parse(arguments.weights.read_text("utf-8")) if arguments.weights else None
+    directories = [directory.resolve() for directory in arguments.directories]
+    results = asyncio.run(run(directories, Console(width=140), weights))
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     arguments.json.write_text(json.dumps(results, indent=2) + "\n")
 

@@ -21,6 +21,10 @@ _MISSING: Mapping[Language, str] = {
     "en": "Nothing was found about {names}.",
     "nl": "Er is niets gevonden over {names}.",
 }
+_PARTLY: Mapping[Language, str] = {
+    "en": "The sources cover this in part only.",
+    "nl": "De bronnen gaan hier maar gedeeltelijk over.",
+}
 _NEAREST: Mapping[Language, str] = {"en": "Nearest to it:", "nl": "Het dichtst in de buurt komt:"}
 _RELATED: Mapping[Language, str] = {"en": "Related:", "nl": "Verwant:"}
 _FOUND: Mapping[Language, str] = {"en": "Found in the records:", "nl": "Gevonden in de gegevens:"}
@@ -29,12 +33,19 @@ MOST_COLUMNS = 8
 
 
 def answer(
-    language: Language, *, missing: Sequence[str] = (), table: str = "", quotes: str = "", facts: str = ""
+    language: Language,
+    *,
+    partly: str = "",
+    missing: Sequence[str] = (),
+    table: str = "",
+    quotes: str = "",
+    facts: str = "",
 ) -> str:
     """The parts that there are, a blank line between them. `missing`: names of which the sources say nothing."""
     return "\n\n".join(
         part
         for part in (
+            partly,
             _missing(language, missing),
             f"{_FOUND[language]}\n\n{table}" if table else "",
             quotes,
@@ -42,6 +53,11 @@ def answer(
         )
         if part
     )
+
+
+def partly(language: Language, missing: Sequence[str]) -> str:
+    """That only a part is covered, and of what nothing was found."""
+    return f"{_PARTLY[language]} {_missing(language, missing)}".strip()
 
 
 def refusal(language: Language, missing: Sequence[str], titles: Sequence[str]) -> str:
@@ -66,16 +82,16 @@ def bullets(facts: Sequence[Fact]) -> str:
 
 
 def table(records: Sequence[Record], first: int) -> str:
-    """One table for each collection: ids, fields, and its mark at the end of each row. `first` is the source
-    number of the first record."""
+    """One table for each collection: ids with their marks, and fields. `first` is the source number of the first
+    record."""
     numbered = list(enumerate(records, first))
     tables = []
     for collection, group in groupby(numbered, key=lambda pair: pair[1].collection):
         rows = list(group)
         columns = list(dict.fromkeys(name for _, record in rows for name in record.fields))[:MOST_COLUMNS]
-        lines = [_row([collection, *columns, ""]), _row(["---"] * (len(columns) + 2))]
+        lines = [_row([collection, *columns]), _row(["---"] * (len(columns) + 1))]
         lines += [
-            _row([record.id, *(_cell(record.fields.get(name)) for name in columns), f"[{n}]"]) for n, record in rows
+            _row([f"{record.id} [{n}]", *(_cell(record.fields.get(name)) for name in columns)]) for n, record in rows
         ]
         tables.append("\n".join(lines))
     return "\n\n".join(tables)

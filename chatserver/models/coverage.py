@@ -1,17 +1,21 @@
-"""Does the context speak about what is asked? Rule-based, pure.
+"""Does the context speak about what is asked? Pure.
 
 A question's content words are looked up in the titles and texts of the context. Names and codes (a capital inside the
 sentence, a digit: `P-101`, `Bergen`) are what a question is about; when one of them is nowhere in the context, its
-answer is not there either, however many ordinary words match.
+answer is hardly there either, however many ordinary words match. From these and from what the ranking of sentences
+found, a logistic model (`weights`) tells how likely the context answers.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from chatserver.models.chains import padded
+from chatserver.models.selection import Judged
 from retrieval.text import LANGUAGES, STOP_WORDS, Language, fold, stems, words
 
 _WORD = re.compile(r"[^\W_]+(?:[-./][^\W_]+)*")
+_NAME = re.compile(r"[A-Z0-9][\w'’.-]*(?: (?:(?:of|the|de|van|het) )?[A-Z0-9][\w'’.-]*)*")
 _ASKING = """
 tell show give list find explain describe please many much often long name called current currently status happen
 happens mean means use used need needs kind type difference
@@ -23,25 +27,79 @@ _FRAMING = frozenset(_ASKING.split())
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """`share` of the question's content words that the context has, 0 to 1, names and codes counted twice; `missing`
-    as the question writes them, `missing_names` those of them that are names or codes."""
+    """What of a question the context has, each from 0 to 1: `share` of its content words, names and codes counted
+    twice; `together`, the same of the one text that has most; `names`, of its names as whole phrases (`share` when
+    it has none). `missing` are words as the question writes them, `missing_names` those that are names or codes,
+    `missing_phrases` the names that are not there as a whole."""
 
     share: float
+    together: float
+    names: float
     missing: tuple[str, ...]
     missing_names: tuple[str, ...]
+    missing_phrases: tuple[str, ...]
 
 
-def coverage(question: str, language: Language, texts: Iterable[str]) -> Coverage:
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What tells an answered question from another: its coverage, and of the sentences' worth the best, the greatest
+    probability to hold the answer, and the best worth in another passage than the best sentence's."""
+
+    share: float
+    together: float
+    names: float
+    best: float
+    answer: float
+    beside: float
+
+
+def coverage(question: str, language: Language, texts: Sequence[str]) -> Coverage:
     """A question without content words is covered by anything."""
     asked = _content(question, language)
-    known = _stems_of(" ".join(texts))
-    total = sum(1 + is_name for is_name in asked.values())
-    missing = [word for word in asked if not _known(word, known)]
+    known = [_stems_of(text) for text in texts]
+    missing = [word for word in asked if not _known(word, frozenset().union(*known))]
+    share = _share(asked, missing)
+    names = _names(question, language)
+    padded_texts = [padded(text) for text in texts]
+    missing_phrases = tuple(name for name in names if not any(padded(name) in text for text in padded_texts))
     return Coverage(
-        share=1 - sum(1 + asked[word] for word in missing) / total if total else 1.0,
+        share=share,
+        together=max((_share(asked, [w for w in asked if not _known(w, one)]) for one in known), default=share),
+        names=1 - len(missing_phrases) / len(names) if names else share,
         missing=tuple(missing),
         missing_names=tuple(word for word in missing if asked[word]),
+        missing_phrases=missing_phrases,
     )
+
+
+def evidence(covered: Coverage, among: Sequence[Judged]) -> Evidence:
+    best = max(among, key=lambda one: one.worth, default=None)
+    beside = (one.worth for one in among if best and one.candidate.source != best.candidate.source)
+    return Evidence(
+        share=covered.share,
+        together=covered.together,
+        names=covered.names,
+        best=best.worth if best else 0.0,
+        answer=max((one.answer for one in among), default=0.0),
+        beside=max(beside, default=0.0),
+    )
+
+
+def _share(asked: Mapping[str, bool], missing: Sequence[str]) -> float:
+    total = sum(1 + is_name for is_name in asked.values())
+    return 1 - sum(1 + asked[word] for word in missing) / total if total else 1.0
+
+
+def _names(question: str, language: Language) -> list[str]:
+    """Runs of words with a capital or a digit, without a function word that opens the question or stands alone."""
+    found = []
+    for match in _NAME.finditer(question):
+        parts = match.group().split()
+        if (match.start() == 0 or len(parts) == 1) and fold(parts[0]) in STOP_WORDS[language] | _FRAMING:
+            parts = parts[1:]
+        if parts:
+            found.append(" ".join(parts))
+    return found
 
 
 def _content(question: str, language: Language) -> dict[str, bool]:

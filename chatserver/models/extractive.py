@@ -1,41 +1,56 @@
 """The answerer that needs no language model: it quotes the sentences of the context that answer best.
 
-It writes nothing of its own but a frame: every statement is a verbatim quote with its source. When the context does
-not speak of what was asked it says so, and names what it found nearest. It tells, each time, that no model is
-configured. Ranking is in `selection`, refusal in `coverage`; here they become an answer.
+It writes nothing of its own but a frame: every statement is a verbatim quote with its source. What the context covers
+in part is said to be so; when it does not speak of what was asked, the answer says that, and names what it found
+nearest. Ranking is in `selection`, refusal in `coverage`; here they become an answer.
 """
 
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
-from chatserver.models import composition
-from chatserver.models.coverage import Coverage, coverage
-from chatserver.models.features import Candidate, candidates, padded, short_title
+from chatserver.models import composition, rules
+from chatserver.models.chains import padded, short_title
+from chatserver.models.coverage import Coverage, coverage, evidence
+from chatserver.models.features import Candidate, Features, candidates, features
 from chatserver.models.port import ModelPart, ModelRequest, NoticePart, TextPart
-from chatserver.models.selection import MOST, select
+from chatserver.models.selection import MOST, by_probability, is_sure, judged, kept
+from chatserver.models.weights import Weights, shipped
 from graph.types import Fact
 from retrieval.errors import RetrievalError
 from retrieval.ports import Embedder
 from retrieval.text import Language
 from retrieval.types import Passage, Vector
 
-COVERED = 0.5
-"""Share of the question's content words up to which a context that has no more of them does not speak of it."""
+Tier: TypeAlias = Literal["covered", "partly", "not_covered"]
+
+HALF = 0.5
 MOST_BESIDE_RECORDS = 2
 MOST_FACTS = 3
 _PIECE = re.compile(r"(?:\S+\s*){1,4}|\s+")
 
 
 @dataclass(frozen=True, slots=True)
+class Sight:
+    """What is seen of a context before any weighing: its sentences, what is told of each, and what of the question
+    they cover."""
+
+    among: tuple[Candidate, ...]
+    rows: tuple[Features, ...]
+    covered: Coverage
+
+
+@dataclass(frozen=True, slots=True)
 class Extract:
-    """An answer before it is told: its Markdown, what it quotes, and how sure it is (0 to 1) that the context
-    answers at all; without quotes and records it is a refusal."""
+    """An answer before it is told: its Markdown, what it quotes, and how likely (0 to 1) the context answers the
+    question, from which the tier follows. What is not covered is quoted nothing for."""
 
     text: str
     chosen: tuple[Candidate, ...]
     confidence: float
+    tier: Tier
 
 
 class ExtractiveModel:
@@ -43,20 +58,27 @@ class ExtractiveModel:
 
     name = "extractive"
 
-    def __init__(self, embedder: Embedder | None = None) -> None:
+    def __init__(self, embedder: Embedder | None = None, weights: Weights | None = None) -> None:
         self._embedder = embedder
+        self._weights = weights or shipped()
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelPart, None]:
-        yield NoticePart("no_model", composition.NO_MODEL[_language(request)])
+        """The notice comes with what is quoted: a refusal has nothing that a reader could take for a model's words."""
         extract = await self.extract(request)
+        if extract.chosen or request.context.records:
+            yield NoticePart("no_model", composition.NO_MODEL[_language(request)])
         for piece in pieces(extract.text):
             yield TextPart(piece)
 
     async def extract(self, request: ModelRequest) -> Extract:
+        sight = await self.look(request)
+        return await asyncio.to_thread(extract, request, sight, self._weights)
+
+    async def look(self, request: ModelRequest) -> Sight:
         passages = [ranked.passage for ranked in request.context.passages]
         among = await asyncio.to_thread(candidates, passages)
         vectors = await self._embed(request.question, passages, among)
-        return await asyncio.to_thread(_extract, request, passages, among, vectors)
+        return await asyncio.to_thread(_sight, request, passages, among, vectors)
 
     async def aclose(self) -> None:
         """Nothing is held: the embedder belongs to who gave it."""
@@ -78,24 +100,45 @@ def pieces(text: str) -> Iterator[str]:
     return (match.group() for match in _PIECE.finditer(text))
 
 
-def _extract(
+def extract(request: ModelRequest, sight: Sight, weights: Weights) -> Extract:
+    passages = [ranked.passage for ranked in request.context.passages]
+    among = judged(sight.among, sight.rows, weights)
+    confidence = weights.covered(evidence(sight.covered, among)) if among else 0.0
+    tier = _tier(confidence, sight.covered, weights)
+    most = 0 if tier == "not_covered" else MOST_BESIDE_RECORDS if request.context.records else MOST
+    if is_sure(among):
+        order = by_probability(among)
+    else:
+        order = rules.ordered(request.question, _language(request), sight.among, sight.rows, 2 * MOST)
+    chosen = tuple(kept(order, passages, most))
+    return Extract(_compose(request, chosen, sight.covered, tier), chosen, confidence, tier)
+
+
+def _sight(
     request: ModelRequest, passages: Sequence[Passage], among: Sequence[Candidate], vectors: Sequence[Vector] | None
-) -> Extract:
+) -> Sight:
     language = _language(request)
+    rows = features(request.question, language, passages, among, vectors)
     covered = coverage(request.question, language, [f"{passage.title}\n{passage.text}" for passage in passages])
-    answers = covered.share > COVERED
-    most = 0 if not answers else MOST_BESIDE_RECORDS if request.context.records else MOST
-    chosen = tuple(select(request.question, language, passages, among, vectors, most=most))
-    return Extract(_compose(request, language, chosen, covered), chosen, covered.share)
+    return Sight(tuple(among), tuple(rows), covered)
 
 
-def _compose(request: ModelRequest, language: Language, chosen: Sequence[Candidate], covered: Coverage) -> str:
-    context = request.context
+def _tier(confidence: float, covered: Coverage, weights: Weights) -> Tier:
+    """Nothing is refused but for words that are nowhere in the context: a whole name or code, or half of all words.
+    So much can be explained to who asked, also where the models don't know this sort of text."""
+    if covered.share <= HALF or (confidence < weights.refuse_below and covered.missing_phrases):
+        return "not_covered"
+    return "partly" if covered.missing and confidence < weights.partly_below else "covered"
+
+
+def _compose(request: ModelRequest, chosen: Sequence[Candidate], covered: Coverage, tier: Tier) -> str:
+    context, language = request.context, _language(request)
     if not chosen and not context.records:
         return composition.refusal(language, covered.missing, [r.passage.title for r in context.passages])
     return composition.answer(
         language,
-        missing=() if context.records else covered.missing_names,
+        partly="" if context.records or tier == "covered" else composition.partly(language, covered.missing),
+        missing=() if context.records or tier == "partly" else covered.missing_names,
         table=composition.table(context.records, first=len(context.passages) + 1),
         quotes=composition.quotes(context.passages, chosen),
         facts=composition.bullets(_helpful(context.facts, request.question)),

@@ -1,14 +1,22 @@
 """What can be told of a sentence's worth as an answer, each between 0 and 1. Pure.
 
-    lexical    BM25 (k1 1.2, b 0.75) of the question's content stems over the context's sentences, over the best
-    meaning    cosine of question and sentence, stretched over the context's own range; 0 without vectors
-    rank       the passage's place in the retrieval order, 1 / (1 + place / 4)
-    position   1 / (1 + place in the passage): documents open with what they are about
-    link       names another passage's title that the question does not: a step to that passage
-    named      its title stands in the question, or in a passage whose title does, and so on
-    asked      holds the sort of thing that the question asks for: a date, a number, a person
+    rank         1 / (1 + place of its passage in the retrieval order)
+    position     1 / (1 + place in the passage): documents open with what they are about
+    lexical      BM25 (k1 1.2, b 0.75) of the question's content stems over the context's sentences, over the best
+    meaning      cosine of question and sentence, stretched over the context's own range; 0 without vectors
+    leads_on     names another passage's title that the question does not: a step to that passage
+    linked       another passage, of high rank, names its title; both the less, the more do so in this context
+    named        a chain of names leads from the question to its passage: 1 where the question names its title, less
+                 for each step beyond
+    ends         a chain of names leads to its passage, and none on from there
+    sort         holds the sort of thing that the question asks for: a date, a number, a person
+    sort_ends    `sort`, where a chain ends
+    relation     has words for the relations that the question names, the rarer in the context the more
+    relation_on  the same of those that no step of a chain has said yet, where another passage links to it
+    fresh        phrases with a capital that are neither in the question nor in its title: three are enough
 
-A sentence is taken together with its title, for `It was founded in 1921` says nothing without it.
+Nothing here depends on the scale of the passages' scores. A sentence is taken together with its title, for `It was
+founded in 1921` says nothing without it.
 """
 
 import math
@@ -17,15 +25,25 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from chatserver.models.chains import Chains, padded
+from chatserver.models.cues import relations_of, sort_of
 from chatserver.models.sentences import Sentence, split
 from retrieval.text import Language, content_stems, fold, words
 from retrieval.types import Passage, Vector
 
 CARRY = 0.8
 """What a sentence that starts with a pronoun inherits of the lexical score of the one before it."""
-HOP = 0.8
-HOPS = 3
-"""How far a chain of names is followed from the question, and what each step keeps."""
+ENOUGH = 3
+
+_PRONOUN = re.compile(
+    r"(?:He|She|It|Its|They|This|That|These|His|Her|Their|Hij|Zij|Ze|Het|Dit|Dat|Deze|Die|Zijn|Haar|Hun|Daarna)\b"
+)
+_ANYTHING = re.compile("")
+_PROCEDURE = re.compile(
+    r"\bhow (?:do|does|to|can|should|must)\b|\bwhat (?:must|should|has to|do|is done)\b|\bremed(?:y|ies)\b|\bsteps?\b|"
+    r"\bwat (?:moet|moeten|doe|doen|te doen)\b|\bhoe (?:moet|kan|wordt|worden)\b|\bstappen\b"
+)
+_PHRASE = re.compile(r"[A-Z0-9][\w'’.-]*(?: (?:of |the |de |van )?[A-Z][\w'’-]*)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +56,23 @@ class Candidate:
     stems: tuple[str, ...]
     """Of the sentence alone, function words left out."""
     title_stems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    rank: float
+    position: float
+    lexical: float
+    meaning: float
+    leads_on: float
+    linked: float
+    named: float
+    ends: float
+    sort: float
+    sort_ends: float
+    relation: float
+    relation_on: float
+    fresh: float
 
 
 def candidates(passages: Sequence[Passage]) -> list[Candidate]:
@@ -54,98 +89,65 @@ def candidates(passages: Sequence[Passage]) -> list[Candidate]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Features:
-    lexical: float
-    meaning: float
-    rank: float
-    position: float
-    link: float
-    named: float
-    asked: float
-
-
 def features(
     question: str,
-    rarity: Mapping[str, float],
+    language: Language,
     passages: Sequence[Passage],
     among: Sequence[Candidate],
     vectors: Sequence[Vector] | None,
 ) -> list[Features]:
-    """One for each candidate. `rarity` is that of the question's stems; `vectors` are unit vectors: the question's,
-    then one for each candidate."""
-    follows = _ANYTHING if PROCEDURE.search(fold(question)) else _PRONOUN
-    lexical = _carried(_over_best(_bm25(rarity, [c.title_stems + c.stems for c in among])), among, follows)
+    """One for each candidate. `vectors` are unit vectors: the question's, then one for each candidate."""
+    if not among:
+        return []
+    lexical = _lexical(question, language, among)
     meaning = _stretched([_dot(vectors[0], vector) for vector in vectors[1:]]) if vectors else [0.0] * len(among)
-    titles = [padded(short_title(passage.title)) for passage in passages]
-    asked = padded(question)
-    named = _named(asked, titles, passages)
-    sort = next((sort for sort in _SORTS if sort.question.search(fold(question))), None)
-    return [
-        Features(
-            lexical=lexical[i],
-            meaning=meaning[i],
-            rank=1 / (1 + c.source / 4),
-            position=1 / (1 + c.place),
-            link=float(_links(padded(c.sentence.text), titles, c.source, asked)),
-            named=named[c.source],
-            asked=float(sort is not None and sort.answer.search(c.sentence.text) is not None),
+    chains = Chains(question, passages)
+    leads_on = [chains.leads_on(padded(c.sentence.text), c.source) for c in among]
+    link = _telling(sum(leads_on), len(among))
+    linked = _telling(sum(value > 0 for value in chains.linked), len(passages))
+    going_on = {c.source for c, leads in zip(among, leads_on, strict=True) if leads}
+    sort = sort_of(fold(question))
+    relation, relation_on = _relations(question, among, [chains.named[c.source] == 1 for c in among], leads_on)
+    rows = []
+    for i, c in enumerate(among):
+        ends = float(chains.named[c.source] > 0 and c.source not in going_on)
+        has_sort = float(sort is not None and sort.answer.search(c.sentence.text) is not None)
+        rows.append(
+            Features(
+                rank=1 / (1 + c.source),
+                position=1 / (1 + c.place),
+                lexical=lexical[i],
+                meaning=meaning[i],
+                leads_on=leads_on[i] * link,
+                linked=chains.linked[c.source] * linked,
+                named=chains.named[c.source],
+                ends=ends,
+                sort=has_sort,
+                sort_ends=has_sort * ends,
+                relation=relation[i],
+                relation_on=relation_on[i] * chains.linked[c.source] * linked,
+                fresh=_fresh(c, chains),
+            )
         )
-        for i, c in enumerate(among)
-    ]
+    return rows
 
 
-def wanted_stems(question: str, language: Language) -> set[str]:
-    """The question's content stems, in its decided language and in the one that its words look like."""
-    return set(content_stems(question, language)) | set(content_stems(question))
-
-
-def rarity_of(wanted: set[str], among: Sequence[Candidate]) -> dict[str, float]:
-    """Inverse document frequency over the context's sentences, of the wanted stems that occur there."""
+def rarity_of(question: str, language: Language, among: Sequence[Candidate]) -> dict[str, float]:
+    """Of the question's content stems, in its decided language and in the one that its words look like, over the
+    context's sentences and their titles."""
+    wanted = set(content_stems(question, language)) | set(content_stems(question))
     frequency = Counter(stem for c in among for stem in wanted.intersection(c.title_stems + c.stems))
-    return {stem: math.log(1 + (len(among) - df + 0.5) / (df + 0.5)) for stem, df in frequency.items()}
+    return {stem: _rarity(df, len(among)) for stem, df in frequency.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class _Sort:
-    """A sort of thing that a question asks for, and how a sentence shows that it has one."""
-
-    question: re.Pattern[str]
-    answer: re.Pattern[str]
+def asks_for_steps(question: str) -> bool:
+    """Steps stand together: neighbours count, and one passage may fill the answer."""
+    return _PROCEDURE.search(fold(question)) is not None
 
 
-_PRONOUN = re.compile(
-    r"(?:He|She|It|Its|They|This|That|These|His|Her|Their|Hij|Zij|Ze|Het|Dit|Dat|Deze|Die|Zijn|Haar|Hun|Daarna)\b"
-)
-_ANYTHING = re.compile("")
-PROCEDURE = re.compile(
-    r"\bhow (?:do|does|to|can|should|must)\b|\bwhat (?:must|should|has to|do|is done)\b|\bremed(?:y|ies)\b|\bsteps?\b|"
-    r"\bwat (?:moet|moeten|doe|doen|te doen)\b|\bhoe (?:moet|kan|wordt|worden)\b|\bstappen\b"
-)
-"""A question for steps: they stand together, so neighbours count and one passage may fill the answer."""
-_MONTHS = (
-    "January|February|March|April|May|June|July|August|September|October|November|December|"
-    "januari|februari|maart|april|mei|juni|juli|augustus|september|oktober|november|december"
-)
-_SORTS = (
-    _Sort(
-        re.compile(r"\b(?:when|what (?:year|date|day)|which year|date|year|born|wanneer|welk jaar|datum|geboren)\b"),
-        re.compile(rf"\b(?:1\d|20)\d\d\b|\b(?:{_MONTHS})\b|\b\d{{1,2}}:\d\d\b"),
-    ),
-    _Sort(
-        re.compile(
-            r"\bhow (?:many|much|often|long|far|high|loud|hot|cold|big|large|old|tall|deep|fast|heavy)\b|\bhoe "
-            r"(?:vaak|lang|ver|hoog|luid|heet|koud|groot|oud|diep|snel|zwaar)\b|\bhoeveel\b|\b(?:limit|pressure|"
-            r"temperature|number|population|grens|druk|temperatuur|aantal)\b"
-        ),
-        re.compile(
-            r"\d|\b(?:one|two|three|four|five|six|ten|daily|weekly|monthly|yearly|once|twice|dagelijks|"
-            r"wekelijks|maandelijks|jaarlijks|een|twee|drie|vier|vijf|zes|tien)\b",
-            re.IGNORECASE,
-        ),
-    ),
-    _Sort(re.compile(r"\b(?:who|whom|whose|wie|wiens)\b"), re.compile(r"(?<=\w )[A-Z]\w+ [A-Z]\w+")),
-)
+def _lexical(question: str, language: Language, among: Sequence[Candidate]) -> list[float]:
+    scores = _bm25(rarity_of(question, language, among), [c.title_stems + c.stems for c in among])
+    return _carried(_over_best(scores), among, _ANYTHING if asks_for_steps(question) else _PRONOUN)
 
 
 def _bm25(rarity: Mapping[str, float], texts: Sequence[tuple[str, ...]]) -> list[float]:
@@ -169,6 +171,39 @@ def _carried(scores: Sequence[float], among: Sequence[Candidate], follows: re.Pa
     return carried
 
 
+def _relations(
+    question: str, among: Sequence[Candidate], asked: Sequence[bool], leads_on: Sequence[bool]
+) -> tuple[list[float], list[float]]:
+    """For each candidate the share of the question's relations that it speaks of, by their rarity; and the share of
+    those that the first steps of the chains (sentences that lead on from what the question names) leave open."""
+    relations = relations_of(fold(question))
+    spoken = [{r for r, cue in enumerate(relations) if cue.answer.search(c.sentence.text)} for c in among]
+    frequency = Counter(r for had in spoken for r in had)
+    weights = {r: _rarity(frequency[r], len(among)) for r in range(len(relations))}
+    said = {r for had, named, leads in zip(spoken, asked, leads_on, strict=True) if named and leads for r in had}
+    still_open = {r: weight for r, weight in weights.items() if r not in said} or weights
+    return [_share(had, weights) for had in spoken], [_share(had, still_open) for had in spoken]
+
+
+def _share(had: set[int], weights: Mapping[int, float]) -> float:
+    return sum(weights[r] for r in had if r in weights) / (sum(weights.values()) or 1.0)
+
+
+def _rarity(frequency: int, total: int) -> float:
+    """Inverse document frequency as BM25 has it (Robertson and Zaragoza, 2009), over the context's sentences."""
+    return math.log(1 + (total - frequency + 0.5) / (frequency + 0.5))
+
+
+def _telling(frequency: int, total: int) -> float:
+    """How much it tells to be one of so many, 0 to 1: where every sentence names another title, none leads anywhere."""
+    return _rarity(frequency, total) / _rarity(0, total)
+
+
+def _fresh(candidate: Candidate, chains: Chains) -> float:
+    phrases = {padded(phrase) for phrase in _PHRASE.findall(candidate.sentence.text)}
+    return min(sum(chains.is_new(phrase, candidate.source) for phrase in phrases), ENOUGH) / ENOUGH
+
+
 def _over_best(scores: Sequence[float]) -> list[float]:
     best = max(scores)
     return [score / best if best > 0 else 0.0 for score in scores]
@@ -181,31 +216,3 @@ def _stretched(scores: Sequence[float]) -> list[float]:
 
 def _dot(a: Vector, b: Vector) -> float:
     return sum(x * y for x, y in zip(a, b, strict=True))
-
-
-def padded(text: str) -> str:
-    """Folded words between spaces, so that `in` finds whole words only."""
-    return f" {' '.join(words(text))} "
-
-
-def short_title(title: str) -> str:
-    """Without a trailing explanation in brackets: texts name things without it."""
-    return title.split(" (")[0]
-
-
-def _links(text: str, titles: Sequence[str], own: int, asked: str) -> bool:
-    return any(
-        t.strip() and t in text and t not in asked for i, t in enumerate(titles) if i != own and t != titles[own]
-    )
-
-
-def _named(asked: str, titles: Sequence[str], passages: Sequence[Passage]) -> list[float]:
-    """1 for a passage whose title the question names, `HOP` of that for one named there, and so on."""
-    texts = [padded(passage.text) for passage in passages]
-    named = [1.0 if title.strip() and title in asked else 0.0 for title in titles]
-    for hop in range(1, HOPS + 1):
-        opened = [text for text, value in zip(texts, named, strict=True) if value == HOP ** (hop - 1)]
-        for i, title in enumerate(titles):
-            if not named[i] and title.strip() and any(title in text for text in opened):
-                named[i] = HOP**hop
-    return named

@@ -1,109 +1,87 @@
-"""Which sentences of the context answer a question: rule scores, pure.
+"""Which sentences of the context answer a question. Pure.
 
-Each sentence's features are weighed and added; then the best are taken, greedily: near-duplicates never, what the
-chosen have not said yet more gladly, a passage again less gladly, and nothing far below the best. Weights were set
-on public multi-hop questions and on the sample handbook, rounded; a trained selector can take their place.
+Two logistic models see each sentence's features (`features`): does it hold the answer, does it support it. The
+likeliest answers come first, then what supports them, best first, while it is not far below the best. Where no
+sentence is likely either way, the models don't know this sort of text, and `rules` give the order.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from chatserver.models.features import (
-    PROCEDURE,
-    Candidate,
-    Features,
-    features,
-    rarity_of,
-    wanted_stems,
-)
-from retrieval.text import Language, fold
-from retrieval.types import Passage, Vector
+from chatserver.models.features import Candidate, Features
+from chatserver.models.weights import Weights
+from retrieval.text import words
+from retrieval.types import Passage
 
 MOST = 5
 """Sentences in an answer."""
-DUPLICATE = 0.6
+MOST_WORDS = 120
+"""Words in an answer, the sources' titles above their quotes included. One sentence is quoted however long it is."""
+DUPLICATE = 0.7
 """Jaccard overlap of two sentences' content stems from which they say the same."""
+SURE = 0.7
+"""Worth of the best sentence from which the models are trusted with the choice. On the public questions nearly every
+context has one, on the sample handbook hardly any."""
+ANSWERS = 2
+MIN_ANSWER = 0.05
+"""The likeliest answers, this many, are taken first; but for the very best, only with this probability."""
+MIN_WORTH = 0.05
+MIN_SHARE = 0.08
+"""Worth, and share of the best worth, below which nothing is added."""
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
-    lexical: float = 1.0
-    meaning: float = 0.5
-    rank: float = 1.0
-    position: float = 0.15
-    link: float = 0.4
-    named: float = 2.5
-    asked: float = 0.7
-    fresh: float = 0.7
-    """For saying what of the question no chosen sentence says yet: its share of the question's stems, by rarity."""
-    again: float = 0.8
-    """Factor for each sentence already chosen from the same passage."""
-    floor: float = 0.35
-    """Share of the best score below which nothing is taken."""
+class Judged:
+    """A candidate with the probabilities that it supports the answer and that it holds it."""
+
+    candidate: Candidate
+    support: float
+    answer: float
+
+    @property
+    def worth(self) -> float:
+        """The probability of either, as if they were independent."""
+        return 1 - (1 - self.support) * (1 - self.answer)
 
 
-def select(
-    question: str,
-    language: Language,
-    passages: Sequence[Passage],
-    among: Sequence[Candidate],
-    vectors: Sequence[Vector] | None = None,
-    weights: Weights = Weights(),
-    most: int = MOST,
-) -> list[Candidate]:
-    """At most `most` of `among`, grouped by source in retrieval order, in document order within a source.
-
-    `vectors` are unit vectors: the question's, then one for each candidate.
-    """
-    if not among or not most:
-        return []
-    rarity = rarity_of(wanted_stems(question, language), among)
-    scores = [_score(row, weights) for row in features(question, rarity, passages, among, vectors)]
-    if PROCEDURE.search(fold(question)):
-        weights = replace(weights, again=1.0)
-    chosen = _greedy(among, scores, rarity, weights, most)
-    return sorted((among[i] for i in chosen), key=lambda c: (c.source, c.place))
+def judged(among: Sequence[Candidate], rows: Sequence[Features], weights: Weights) -> list[Judged]:
+    return [Judged(c, weights.support(row), weights.answer(row)) for c, row in zip(among, rows, strict=True)]
 
 
-def _score(row: Features, w: Weights) -> float:
-    return (
-        w.lexical * row.lexical
-        + w.meaning * row.meaning
-        + w.rank * row.rank
-        + w.position * row.position
-        + w.link * row.link
-        + w.named * row.named
-        + w.asked * row.asked
-    )
+def is_sure(among: Sequence[Judged]) -> bool:
+    """Do the models find anything likely?"""
+    return max((one.worth for one in among), default=0.0) >= SURE
 
 
-def _greedy(
-    among: Sequence[Candidate], scores: Sequence[float], rarity: Mapping[str, float], weights: Weights, most: int
-) -> list[int]:
-    left = set(range(len(among)))
-    unsaid = dict(rarity)
-    total = sum(rarity.values()) or 1.0
-    chosen: list[int] = []
-    taken: Counter[int] = Counter()
-    floor = 0.0
+def by_probability(among: Sequence[Judged]) -> list[Candidate]:
+    """Those worth quoting, in the order in which they are."""
+    by_answer = sorted(among, key=lambda one: -one.answer)
+    by_worth = sorted(among, key=lambda one: -one.worth)
+    least = max(MIN_WORTH, MIN_SHARE * by_worth[0].worth) if among else 0.0
+    first = [one for n, one in enumerate(by_answer[:ANSWERS]) if n == 0 or one.answer >= MIN_ANSWER]
+    return [one.candidate for one in first + [one for one in by_worth if one.worth >= least and one not in first]]
 
-    def worth(i: int) -> tuple[float, int]:
-        fresh = sum(unsaid.get(stem, 0.0) for stem in {*among[i].stems, *among[i].title_stems}) / total
-        return (scores[i] + weights.fresh * fresh) * weights.again ** taken[among[i].source], -i
 
-    while left and len(chosen) < most:
-        best = max(left, key=worth)
-        value, _ = worth(best)
-        if value < floor:
+def kept(order: Sequence[Candidate], passages: Sequence[Passage], most: int = MOST) -> list[Candidate]:
+    """The first of them that say something new and fit, grouped by source in retrieval order, in document order
+    within a source."""
+    chosen: list[Candidate] = []
+    for candidate in order:
+        grown = [*chosen, candidate]
+        if len(grown) > most:
             break
-        floor = floor or value * weights.floor
-        chosen.append(best)
-        taken[among[best].source] += 1
-        for stem in (*among[best].stems, *among[best].title_stems):
-            unsaid.pop(stem, None)
-        left = {i for i in left if i != best and _overlap(among[i], among[best]) < DUPLICATE}
-    return chosen
+        if not chosen or (_length(grown, passages) <= MOST_WORDS and not _repeats(candidate, chosen)):
+            chosen = grown
+    return sorted(chosen, key=lambda c: (c.source, c.place))
+
+
+def _length(chosen: Sequence[Candidate], passages: Sequence[Passage]) -> int:
+    titles = {c.source: passages[c.source].title for c in chosen}
+    return sum(len(words(text)) for text in [*titles.values(), *(c.sentence.text for c in chosen)])
+
+
+def _repeats(candidate: Candidate, chosen: Sequence[Candidate]) -> bool:
+    return any(_overlap(candidate, other) > DUPLICATE for other in chosen)
 
 
 def _overlap(one: Candidate, other: Candidate) -> float:

@@ -1,13 +1,15 @@
 """Text to sentences, with where they stand. Pure.
 
-A passage may be prose, hard-wrapped prose, or Markdown. Headings and table rules are no sentences; a list item, a table
-row and a line of code is one by itself. A stop ends a sentence only if what follows can start one, and not after
-an abbreviation, an initial or inside brackets, since a split in the wrong place makes a quote that says nothing.
+A passage may be prose, hard-wrapped prose, or Markdown. Headings, table rules and the heads of tables are no
+sentences; a list item, a table row and a line of code is one by itself. A stop ends a sentence only if what follows
+can start one, and not after an abbreviation, an initial or inside brackets, since a split in the wrong place makes a
+quote that says nothing.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 
 SHORTEST = 25
 """Characters: a shorter piece of prose joins its neighbour, since it says nothing alone."""
@@ -70,7 +72,8 @@ def _blocks(source: str) -> Iterator[tuple[int, int, bool]]:
     """`(start, end, is prose)` of paragraphs, list items, table rows and code lines."""
     opened: tuple[int, int] | None = None
     in_code, position = False, 0
-    for line in source.splitlines(keepends=True):
+    lines = source.splitlines(keepends=True)
+    for line, after in zip_longest(lines, lines[1:], fillvalue=""):
         start, position = position, position + len(line)
         fence = _FENCE.match(line)
         in_code ^= fence is not None
@@ -80,7 +83,7 @@ def _blocks(source: str) -> Iterator[tuple[int, int, bool]]:
         if opened and (ends or alone or item):
             yield (*opened, True)
             opened = None
-        if ends:
+        if ends or (alone and not in_code and _TABLE_RULE.match(after)):  # the latter heads a table
             continue
         if alone:
             yield start, position, False
