@@ -17,6 +17,9 @@ MAX_WAITING: Final = 1024
 MAX_REFUSALS: Final = 10
 """Times that a question is asked again when the server says "later"."""
 
+DRAINING: Final = "draining"
+"""A refusal that is not counted: a drain ends by itself, and the next process takes the question."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -175,7 +178,7 @@ class AnswerStream:
 
     async def _ask_again(self, refusal: Fault) -> None:
         self._refusal = None
-        self._refusals += 1
+        self._refusals += refusal.code != DRAINING
         if self._refusals > MAX_REFUSALS or refusal.retry_after_s is None:
             raise Rejected(refusal.code, refusal.message)
         await self._link.pause(refusal.retry_after_s)

@@ -269,6 +269,17 @@ async def test_later_is_honoured(server: ChatV1Server, connect: Connect, pauses:
             await taken(client.ask("q"))
 
 
+async def test_a_draining_server_is_asked_until_another_takes_over(
+    server: ChatV1Server, connect: Connect, pauses: Pauses
+) -> None:
+    """However often a drain refuses a question, it is asked again: the drain ends by itself."""
+    draining = {"code": "draining", "message": "Restarting.", "retry_after_ms": 200}
+    server.refusals = [draining] * 30
+    async with connect() as client:
+        assert (await client.ask("q").result()).text == TEXT
+    assert pauses.seconds == [0.2] * 30
+
+
 @pytest.mark.parametrize(
     ("code", "delays"), [(1011, [0.5]), (1012, [0.5]), (4408, [0.5]), (1013, [4.0]), (4429, [4.0])]
 )
