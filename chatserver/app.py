@@ -10,14 +10,14 @@ from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.routing import WebSocketRoute
+from starlette.middleware import Middleware
 
 from chatserver.answers.log import LogUnavailable
 from chatserver.edge import answers, knowledge, operations, page
 from chatserver.edge.drain import drain_on_signals
 from chatserver.edge.identity import Identify, anonymous
 from chatserver.edge.problems import Problem, on_bug, on_http_exception, on_log_unavailable, on_problem
-from chatserver.edge.websocket import ChatSocket
+from chatserver.edge.websocket import ChatSocket, SocketDoor
 from chatserver.models.port import Model
 from chatserver.settings import Settings, load_settings
 from chatserver.wiring import System, open_system
@@ -46,7 +46,6 @@ def create_app(
 
     app = Starlette(
         routes=[
-            WebSocketRoute("/ws", ChatSocket(identify)),
             *answers.ROUTES,
             *knowledge.ROUTES,
             *operations.ROUTES,
@@ -58,6 +57,7 @@ def create_app(
             HTTPException: on_http_exception,
             Exception: on_bug,
         },
+        middleware=[Middleware(SocketDoor, path="/ws", door=ChatSocket(identify))],
         lifespan=lifespan,
     )
     app.state.identify = identify

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chatserver.delivery.manager import ConnectionManager
 from chatserver.delivery.socket import SocketClosed
@@ -82,3 +82,17 @@ class ChatSocket:
             await socket.close(CloseCode.POLICY, f"offer subprotocol {SUBPROTOCOL}")
         else:
             await connections.serve(socket, user)
+
+
+class SocketDoor:
+    """Leads one WebSocket path to its door and everything else on. A route would do the same behind Starlette's
+    exception handling, which wraps each send in a coroutine of its own."""
+
+    def __init__(self, app: ASGIApp, path: str, door: ASGIApp) -> None:
+        self._app = app
+        self._path = path
+        self._door = door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        here = scope["type"] == "websocket" and scope["path"] == scope.get("root_path", "") + self._path
+        await (self._door if here else self._app)(scope, receive, send)

@@ -26,13 +26,18 @@ class EntryBuffer:
 
     async def put(self, chunk: Chunk) -> None:
         """Raises `TypeError` for what can't be written as JSON: the producer's fault, so here and not at the append."""
-        entry = (chunk, orjson.dumps(chunk))
-        while len(self._entries) >= self._limit:
+        while not self.offer(chunk):
             self._taken.clear()
             await self._taken.wait()
-        self._entries.append(entry)
+
+    def offer(self, chunk: Chunk) -> bool:
+        """`put` without a wait, which is also without its cost: False when there is no room. Raises `TypeError`."""
+        if len(self._entries) >= self._limit:
+            return False
+        self._entries.append((chunk, orjson.dumps(chunk)))
         if len(self._entries) >= self._wanted:
             self._filled.set()
+        return True
 
     def close(self) -> None:
         """Nothing more comes; `take` gives what is left, then empty batches."""

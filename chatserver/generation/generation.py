@@ -141,7 +141,8 @@ class Generation:
         entries = self._pipeline.run(self._question, self._continuation.told)
         async with aclosing(entries):
             async for chunk in entries:
-                await self._buffer.put(chunk)
+                if not self._buffer.offer(chunk):
+                    await self._buffer.put(chunk)
                 match chunk["type"]:
                     case "start":
                         self._begun = True

@@ -41,7 +41,13 @@ class Speech:
         try:
             async with aclosing(parts):
                 while True:
-                    for chunk in self._told(await self._deadline.wait(anext(parts))):
+                    part = await self._deadline.wait(anext(parts))
+                    if self._shown and isinstance(part, TextPart):  # nearly always, and each call costs every token
+                        if text := self._marks.feed(part.text):
+                            self._shown.append(text)
+                            yield chunks.text_delta(_PART, text)
+                        continue
+                    for chunk in self._told(part):
                         yield chunk
         except StopAsyncIteration:
             pass
