@@ -79,8 +79,9 @@ async def test_read_answers_are_not_told_again(url: str) -> None:
         assert resumed.id == left.id
         assert contiguous(entries)
         assert resumed.answer.text == parse_script("/script tokens=10").text()
-    async with Client(url) as third:
-        assert await third.resume("c") == []
+    async with Client(url) as third, asyncio.timeout(10):
+        while await third.resume("c"):  # noqa: ASYNC110 - an ack has no reply, a resume may overtake it
+            await asyncio.sleep(0.01)
 
 
 async def test_stop_keeps_the_partial(url: str) -> None:
