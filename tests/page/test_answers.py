@@ -98,8 +98,21 @@ def test_a_question_asked_without_a_network_is_sent_later(page: Page, relay: Rel
     chat.ask(question)
     expect(chat.turns.last).to_contain_text("Sending…")
     relay.down = False
-    page.get_by_role("button", name="Try now").click()
     chat.expect_once(question, text_of(question))
+    expect(page.locator("#banner")).to_be_hidden()
+
+
+def test_try_now_does_not_wait_for_the_next_attempt(page: Page, relay: Relay) -> None:
+    """With the page's timers stopped no attempt comes by itself: the button makes one at once."""
+    page.clock.install()
+    ChatPage(page, relay.url)
+    relay.cut(down=True)
+    expect(page.locator("#banner")).to_contain_text("The connection is lost")
+    page.clock.pause_at(page.evaluate("Date.now()") / 1000 + 1)
+    expect(page.locator("#connection")).to_have_attribute("data-state", "waiting")
+    relay.down = False
+    page.get_by_role("button", name="Try now").click()
+    expect(page.locator("#connection")).to_have_attribute("data-state", "open")
     expect(page.locator("#banner")).to_be_hidden()
 
 
