@@ -67,7 +67,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "chatserver.models.port",
         "chatserver.pipeline.port",
         "chatserver.server_config",
-        "chatserver.settings",
+        "chatserver.settings.*",
     ),
     "adapters": (
         "retrieval.background",
@@ -97,7 +97,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "chatserver.ingest.*",
         "chatserver.pipeline.*",
     ),
-    "wiring": ("chatserver.wiring",),
+    "wiring": ("chatserver.wiring.*",),
     "edges": (
         "chatserver.app",
         "chatserver.cli.*",

@@ -1,0 +1,41 @@
+"""All settings, as frozen values in groups.
+
+Each setting has one name, the same in the environment and in the file that `CHATSERVER_CONFIG` points to (TOML, one
+`NAME = value` a line); the environment wins. `load_settings` reads both and reports every fault at once.
+`Settings()` itself reads nothing of the machine, so that a test builds exactly what it says:
+`Settings(generation=Generation(lease_s=1))`.
+
+How the HTTP server listens is not here but in `uvicorn.toml`, see `chatserver.server_config`.
+"""
+
+from chatserver.settings.groups import (
+    DEFAULT_MODEL,
+    Delivery,
+    Generation,
+    Model,
+    Neo4j,
+    Pinecone,
+    Redis,
+    Retrieval,
+    Storage,
+)
+from chatserver.settings.loading import FILE_VARIABLE, SettingsError, load_settings
+from chatserver.settings.schema import Settings, Variable, variables
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "FILE_VARIABLE",
+    "Delivery",
+    "Generation",
+    "Model",
+    "Neo4j",
+    "Pinecone",
+    "Redis",
+    "Retrieval",
+    "Settings",
+    "SettingsError",
+    "Storage",
+    "Variable",
+    "load_settings",
+    "variables",
+]

@@ -1,0 +1,220 @@
+"""The groups of settings: one class a part, one field a setting, with the name it is set by and its meaning."""
+
+from pathlib import Path
+from typing import Annotated, Final, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+DEFAULT_MODEL: Final = "gpt-5.4-mini"
+
+ModelKind: TypeAlias = Literal["extractive", "scripted", "openai"]
+
+
+def _url(*schemes: str) -> AfterValidator:
+    def check(url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in schemes or not parts.netloc:
+            raise ValueError(f"should be a URL that starts with {' or '.join(f'{s}://' for s in schemes)}")
+        return url
+
+    return AfterValidator(check)
+
+
+HttpUrl = Annotated[str, _url("http", "https")]
+BoltUrl = Annotated[str, _url("neo4j", "neo4j+s", "neo4j+ssc", "bolt", "bolt+s", "bolt+ssc")]
+
+
+class Group(BaseModel):
+    """Frozen; an unknown name or a number that is not finite is a fault."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, allow_inf_nan=False
+    )
+
+
+class Storage(Group):
+    """Where an embedded installation keeps everything."""
+
+    data_dir: Path = Field(
+        default=Path("data"),
+        validation_alias="CHATSERVER_DATA_DIR",
+        description="documents, indexes, graph and answers; several processes may share it",
+    )
+
+
+class Generation(Group):
+    """How long answers may take, and who may take them over."""
+
+    answer_timeout_s: float = Field(
+        default=120.0,
+        validation_alias="CHATSERVER_ANSWER_TIMEOUT_S",
+        gt=0,
+        description="an answer that takes longer is sealed as failed, its text kept",
+    )
+    lease_s: float = Field(
+        default=5.0,
+        validation_alias="CHATSERVER_LEASE_S",
+        gt=0,
+        description="an owner silent for this long loses its answer to another process",
+    )
+    drain_s: float = Field(
+        default=25.0,
+        validation_alias="CHATSERVER_DRAIN_S",
+        ge=0,
+        description="how long a stopping server lets running answers finish",
+    )
+    history_turns: int = Field(
+        default=6,
+        validation_alias="CHATSERVER_HISTORY_TURNS",
+        ge=0,
+        le=100,
+        description="earlier turns of the chat that a question is read with",
+    )
+
+
+class Delivery(Group):
+    """What a client may send, and how long it may be slow."""
+
+    heartbeat_s: float = Field(
+        default=20.0,
+        validation_alias="CHATSERVER_HEARTBEAT_S",
+        gt=0,
+        description="how often a client should send ping",
+    )
+    max_message_bytes: int = Field(
+        default=256 * 1024,
+        validation_alias="CHATSERVER_MAX_MESSAGE_BYTES",
+        ge=1024,
+        description="a longer command gets an error",
+    )
+    max_question_chars: int = Field(
+        default=16_000,
+        validation_alias="CHATSERVER_MAX_QUESTION_CHARS",
+        ge=1,
+        description="a longer question gets an error",
+    )
+    stall_s: float = Field(
+        default=10.0,
+        validation_alias="CHATSERVER_STALL_S",
+        gt=0,
+        description="how long one send may wait for a client before it counts as too slow",
+    )
+
+
+class Retrieval(Group):
+    """How much is read for an answer, and how long that may take."""
+
+    deadline_s: float = Field(
+        default=5.0,
+        validation_alias="CHATSERVER_RETRIEVAL_DEADLINE_S",
+        gt=0,
+        description="a retrieval leg that takes longer is left out of the answer",
+    )
+    top_k: int = Field(
+        default=8,
+        validation_alias="CHATSERVER_TOP_K",
+        ge=1,
+        le=100,
+        description="passages that an answer is written from",
+    )
+
+
+class Model(Group):
+    """Without a name: the extractive model, or `DEFAULT_MODEL` when a key or a base URL is set."""
+
+    name: str | None = Field(
+        default=None,
+        validation_alias="CHATSERVER_MODEL",
+        min_length=1,
+        description="`extractive`, `scripted` (for tests) or the name of a model of the OpenAI-compatible server",
+    )
+    api_key: SecretStr | None = Field(
+        default=None, validation_alias="OPENAI_API_KEY", min_length=1, description="key of the OpenAI-compatible server"
+    )
+    base_url: HttpUrl | None = Field(
+        default=None,
+        validation_alias="OPENAI_BASE_URL",
+        description="another OpenAI-compatible server; enough without a key",
+    )
+
+    @property
+    def has_server(self) -> bool:
+        return self.api_key is not None or self.base_url is not None
+
+    @property
+    def effective_name(self) -> str:
+        return self.name or (DEFAULT_MODEL if self.has_server else "extractive")
+
+    @property
+    def kind(self) -> ModelKind:
+        match self.effective_name:
+            case "extractive":
+                return "extractive"
+            case "scripted":
+                return "scripted"
+            case _:
+                return "openai"
+
+    @model_validator(mode="after")
+    def _server_for_a_named_model(self) -> "Model":
+        if self.kind == "openai" and not self.has_server:
+            raise ValueError(
+                f"CHATSERVER_MODEL = {self.name!r}: a named model needs OPENAI_API_KEY or OPENAI_BASE_URL; "
+                "allowed without them: extractive, scripted"
+            )
+        return self
+
+
+class Pinecone(Group):
+    """The vector store at scale."""
+
+    api_key: SecretStr | None = Field(
+        default=None, validation_alias="PINECONE_API_KEY", min_length=1, description="key of Pinecone"
+    )
+    index_name: str | None = Field(
+        default=None, validation_alias="PINECONE_INDEX_NAME", min_length=1, description="its index, by name"
+    )
+    host: str | None = Field(
+        default=None, validation_alias="PINECONE_HOST", min_length=1, description="its index, by host"
+    )
+
+
+class Neo4j(Group):
+    """The graph store at scale."""
+
+    uri: BoltUrl | None = Field(default=None, validation_alias="NEO4J_URI", description="address of Neo4j")
+    username: str | None = Field(default=None, validation_alias="NEO4J_USERNAME", min_length=1, description="its user")
+    password: SecretStr | None = Field(
+        default=None, validation_alias="NEO4J_PASSWORD", min_length=1, description="its password"
+    )
+
+
+class Redis(Group):
+    """The answer log of many nodes."""
+
+    url: SecretStr | None = Field(
+        default=None,
+        validation_alias="CHATSERVER_REDIS_URL",
+        min_length=1,
+        description="address of Redis, where the answers of many nodes are then kept (may hold a password)",
+    )
+    keep_days: float = Field(
+        default=30.0,
+        validation_alias="CHATSERVER_REDIS_KEEP_DAYS",
+        ge=0,
+        description="how long Redis keeps an ended answer; 0 for ever",
+    )
+    keep_answers: int = Field(
+        default=1000,
+        validation_alias="CHATSERVER_REDIS_KEEP_ANSWERS",
+        ge=1,
+        description="how many answers of one chat Redis keeps",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _is_address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and urlsplit(url.get_secret_value()).scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("should be a URL that starts with redis:// or rediss:// or unix://")
+        return url

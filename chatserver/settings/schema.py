@@ -1,0 +1,84 @@
+"""All settings there are, and each one as a variable."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import get_args
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from chatserver.settings.groups import (
+    Delivery,
+    Generation,
+    Group,
+    Model,
+    Neo4j,
+    Pinecone,
+    Redis,
+    Retrieval,
+    Storage,
+)
+
+
+class Settings(BaseSettings):
+    """All groups. `Settings()` reads nothing of the machine."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid")
+
+    storage: Storage = Storage()
+    generation: Generation = Generation()
+    delivery: Delivery = Delivery()
+    retrieval: Retrieval = Retrieval()
+    model: Model = Model()
+    pinecone: Pinecone = Pinecone()
+    neo4j: Neo4j = Neo4j()
+    redis: Redis = Redis()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+    def unsupported(self) -> list[str]:
+        """Names that are set but that this version does not use yet: told by `check`, never ignored in silence."""
+        return [
+            variable.name
+            for variable in variables()
+            if variable.group in {"pinecone", "neo4j"}
+            and getattr(getattr(self, variable.group), variable.field) is not None
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One setting: `settings.<group>.<field>`, set by `name`."""
+
+    name: str
+    group: str
+    field: str
+    description: str
+    default: object
+    secret: bool
+    number: bool
+
+
+def variables() -> Iterator[Variable]:
+    """Every setting there is, in the order of the groups."""
+    for group, member in Settings.model_fields.items():
+        assert isinstance(member.default, Group)
+        for field, info in type(member.default).model_fields.items():
+            yield Variable(
+                name=str(info.validation_alias),
+                group=group,
+                field=field,
+                description=info.description or "",
+                default=info.default,
+                secret=SecretStr in get_args(info.annotation),
+                number=info.annotation in {int, float},
+            )

@@ -1,0 +1,8 @@
+"""Puts the system together. The only package that names concrete adapters."""
+
+from chatserver.wiring.answers import open_answers, reach_answers
+from chatserver.wiring.knowledge import Knowledge, open_knowledge
+from chatserver.wiring.pipeline import open_pipeline
+from chatserver.wiring.system import System, open_system
+
+__all__ = ["Knowledge", "System", "open_answers", "open_knowledge", "open_pipeline", "open_system", "reach_answers"]

@@ -1,0 +1,60 @@
+"""The stores, and the ways to ask them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from chatserver.ingest.ingestion import Ingestion
+from chatserver.settings import Settings
+from graph.embedded.records import SqliteRecordStore
+from graph.embedded.store import SqliteGraphStore
+from graph.leg import GraphLeg, GraphLinks
+from graph.ports import GraphStore, RecordStore
+from retrieval.embedded.database import Database
+from retrieval.embedded.documents import SqliteDocumentStore
+from retrieval.embedded.keywords import SqliteKeywordIndex
+from retrieval.embedded.vectors import SqliteVectorStore
+from retrieval.embedders.wordllama import WordLlamaEmbedder
+from retrieval.fusion import GRAPH, KEYWORD, VECTOR
+from retrieval.hybrid import Hybrid
+from retrieval.legs import count_words, keyword_leg, vector_leg
+from retrieval.ports import DocumentStore, Embedder
+from retrieval.ranker import trained
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What is known: stores and the ways to ask them."""
+
+    documents: DocumentStore
+    graph: GraphStore
+    records: RecordStore
+    hybrid: Hybrid
+    ingestion: Ingestion
+    embedder: Embedder
+
+
+@asynccontextmanager
+async def open_knowledge(settings: Settings) -> AsyncIterator[Knowledge]:
+    """The stores alone, for commands that need no answers."""
+    database = await Database.open(settings.storage.data_dir / "knowledge.db")
+    embedder = WordLlamaEmbedder()
+    try:
+        documents = await SqliteDocumentStore.open(database)
+        keywords = await SqliteKeywordIndex.open(database)
+        vectors = await SqliteVectorStore.open(database)
+        graph = await SqliteGraphStore.open(database)
+        records = await SqliteRecordStore.open(database)
+        hybrid = Hybrid(
+            documents,
+            {VECTOR: vector_leg(embedder, vectors), KEYWORD: keyword_leg(keywords), GRAPH: GraphLeg(graph)},
+            links=GraphLinks(graph),
+            ranker=trained(),
+            count_words=count_words(keywords),
+            deadline_s=settings.retrieval.deadline_s,
+        )
+        ingestion = Ingestion(documents, vectors, embedder, graph, records)
+        yield Knowledge(documents, graph, records, hybrid, ingestion, embedder)
+    finally:
+        await embedder.aclose()
+        await database.aclose()

@@ -1,0 +1,61 @@
+"""From a question to its entries, with the configured model."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from chatserver.models.extractive import ExtractiveModel
+from chatserver.models.port import Model
+from chatserver.models.retrying import RetryingModel
+from chatserver.models.scripted import ScriptedModel
+from chatserver.pipeline.answering import AnswerPipeline
+from chatserver.pipeline.port import Pipeline
+from chatserver.pipeline.retrieve import Retriever
+from chatserver.settings import Settings
+from chatserver.wiring.knowledge import Knowledge
+from graph.records import record_query
+from prompts import Prompts
+from retrieval.ports import Embedder, Filter
+from retrieval.types import Found, Query
+
+
+@asynccontextmanager
+async def open_pipeline(
+    settings: Settings, knowledge: Knowledge, model: Model | None = None
+) -> AsyncIterator[Pipeline]:
+    """From a question to its entries, with this model or the configured one."""
+    top_k = settings.retrieval.top_k
+
+    async def search(text: str, *, namespace: str, filter: Filter | None) -> Found:
+        return await knowledge.hybrid.search(Query(text, namespace, filter, top_k))
+
+    retriever = Retriever(
+        search,
+        facts=knowledge.graph,
+        records=knowledge.records,
+        plan=record_query,
+        deadline_s=2 * settings.retrieval.deadline_s,  # the hybrid search spends up to one on its legs, one on reading
+    )
+    model = RetryingModel(model or _model(settings, knowledge.embedder))
+    try:
+        yield AnswerPipeline(
+            retriever, model, Prompts(), knowledge.documents, timeout_s=settings.generation.answer_timeout_s
+        )
+    finally:
+        await model.aclose()
+
+
+def _model(settings: Settings, embedder: Embedder) -> Model:
+    match settings.model.kind:
+        case "extractive":
+            return ExtractiveModel(embedder)
+        case "scripted":
+            return ScriptedModel()
+        case "openai":
+            from chatserver.models.openai_compatible import OpenAICompatibleModel  # the SDK takes a second to import
+
+            key, url = settings.model.api_key, settings.model.base_url
+            return OpenAICompatibleModel(
+                settings.model.effective_name,
+                api_key=key.get_secret_value() if key else None,
+                base_url=str(url) if url else None,
+            )

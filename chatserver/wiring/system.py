@@ -1,0 +1,81 @@
+"""A running server, put together."""
+
+import os
+import socket
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from chatserver.answers.log import AnswerLog
+from chatserver.delivery.manager import ConnectionManager, DeliveryPolicy
+from chatserver.generation.generation import Pace
+from chatserver.generation.generations import Generations
+from chatserver.models.port import Model
+from chatserver.protocol.codes import CloseCode
+from chatserver.protocol.session import Limits
+from chatserver.settings import Settings
+from chatserver.wiring.answers import open_answers
+from chatserver.wiring.knowledge import Knowledge, open_knowledge
+from chatserver.wiring.pipeline import open_pipeline
+
+_FLUSH_S = 0.5
+"""For sending what the log has, when a drain has used its budget up."""
+
+
+@dataclass(slots=True)
+class System:
+    """A running server's parts, opened by `open_system`."""
+
+    settings: Settings
+    answers: AnswerLog
+    generations: Generations
+    connections: ConnectionManager
+    knowledge: Knowledge
+    draining: bool = False
+
+    async def drain(self) -> None:
+        """Takes no new question, ends or hands over what runs within the budget, delivers, closes with 1012. A peer
+        that does not read has what is left of the budget, so that it can't keep the process."""
+        self.draining = True
+        ends = time.monotonic() + self.settings.generation.drain_s
+        self.connections.drain()
+        await self.generations.drain(self.settings.generation.drain_s)
+        left_s = max(_FLUSH_S, ends - time.monotonic())
+        await self.connections.close_all(
+            CloseCode.RESTART, "restart", within_s=min(left_s, self.settings.delivery.stall_s)
+        )
+
+
+@asynccontextmanager
+async def open_system(settings: Settings, *, model: Model | None = None) -> AsyncIterator[System]:
+    """Everything a server needs, closed in the reverse order; `model` takes the place of the configured one. Raises
+    `LogUnavailable`, `RetrievalError`."""
+    async with AsyncExitStack() as stack:
+        knowledge = await stack.enter_async_context(open_knowledge(settings))
+        answers = await open_answers(settings)
+        stack.push_async_callback(answers.aclose)
+        pipeline = await stack.enter_async_context(open_pipeline(settings, knowledge, model))
+        owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        generations = await stack.enter_async_context(
+            Generations(
+                answers,
+                pipeline,
+                pace=Pace(lease_s=settings.generation.lease_s),
+                owner=owner,
+                history_turns=settings.generation.history_turns,
+            )
+        )
+        delivery = settings.delivery
+        policy = DeliveryPolicy(
+            Limits(delivery.max_message_bytes, delivery.max_question_chars),
+            server=owner.rpartition("-")[2],  # tells processes apart, and nothing of the machine
+            heartbeat_s=delivery.heartbeat_s,
+            stall_s=delivery.stall_s,
+        )
+        connections = await stack.enter_async_context(ConnectionManager(answers, generations, policy))
+        system = System(settings, answers, generations, connections, knowledge)
+        yield system
+        if not system.draining:  # stopped without a signal: hand over at once rather than let leases expire
+            await generations.drain(0)
