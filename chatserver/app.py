@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from chatserver.answers.log import LogUnavailable
-from chatserver.edge import answers, knowledge, operations, page
+from chatserver.edge import answers, graph, knowledge, operations, page
 from chatserver.edge.drain import drain_on_signals
 from chatserver.edge.identity import Identify, anonymous
 from chatserver.edge.problems import Problem, on_bug, on_http_exception, on_log_unavailable, on_problem
@@ -48,6 +48,7 @@ def create_app(
         routes=[
             *answers.ROUTES,
             *knowledge.ROUTES,
+            *graph.ROUTES,
             *operations.ROUTES,
             *page.ROUTES,
         ],

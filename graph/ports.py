@@ -77,8 +77,8 @@ class GraphStore(GraphIndex, Protocol):
         """Edges between what these passages are about and mention, worth telling a reader."""
 
     async def subgraph(self, centre: str, *, hops: int = 1, limit: int = 50, namespace: str = "") -> Subgraph:
-        """Around an entity, passage, document or record id; empty when it is unknown. Node ids are unique: they
-        carry the kind as a prefix (`document:alarms.md`), which `centre` may have too."""
+        """Around an entity, passage, document or record id, the first node; empty when it is unknown. Node ids are
+        unique: they carry the kind as a prefix (`document:alarms.md`), which `centre` may have too."""
 
 
 @runtime_checkable

@@ -111,7 +111,7 @@ class Collection:
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-NodeKind: TypeAlias = Literal["document", "passage", "entity", "record"]
+NodeKind: TypeAlias = Literal["document", "passage", "entity", "record", "question"]
 
 
 @dataclass(frozen=True, slots=True)

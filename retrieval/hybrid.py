@@ -14,7 +14,7 @@ from retrieval.embedders.checks import check_texts
 from retrieval.errors import NoLegAnswered, RetrievalError, Temporary
 from retrieval.ports import CountWords, DocumentStore, Leg, Links
 from retrieval.ranker import Ranker
-from retrieval.reasons import EXPANSION, best_links, reasons
+from retrieval.reasons import EXPANSION, best_links, ranks, reasons, via
 from retrieval.types import Found, Frequencies, Hit, LegReport, LegState, Link, Passage, Query, RankedPassage
 
 T = TypeVar("T")
@@ -126,10 +126,7 @@ class Hybrid:
         titles = {passage.id: passage.title for passage in chosen}
         kept = await self._filled(query, chosen, order[pool.SIZE :])
         leading = best_links(links, base, titles, {passage.id for passage in kept})
-        return tuple(
-            RankedPassage(passage, scores[passage.id], reasons(passage.id, legs, leading.get(passage.id), titles))
-            for passage in kept
-        )
+        return tuple(_explained(passage, scores[passage.id], legs, leading.get(passage.id), titles) for passage in kept)
 
     async def _filled(self, query: Query, chosen: Sequence[Passage], others: Sequence[str]) -> list[Passage]:
         """As many as the query wants, from the others when the chosen do not suffice."""
@@ -143,6 +140,13 @@ class Hybrid:
         condition = filters.parse(query.filter or {})  # links lead on whatever the filter
         passages = await self._documents.passages(ids, namespace=query.namespace)
         return [passage for passage in passages if filters.matches(condition, passage.metadata)]
+
+
+def _explained(
+    passage: Passage, score: float, legs: Mapping[str, Sequence[Hit]], link: Link | None, titles: Mapping[str, str]
+) -> RankedPassage:
+    why = reasons(passage.id, legs, link, titles)
+    return RankedPassage(passage, score, why, ranks(passage.id, legs), via(link, titles))
 
 
 def _code(error: BaseException) -> str:

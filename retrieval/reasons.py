@@ -2,7 +2,7 @@
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 
-from retrieval.types import Hit, Link
+from retrieval.types import Hit, Link, Via
 
 EXPANSION = "expansion"
 
@@ -27,6 +27,15 @@ def reasons(
     return tuple(filter(None, found))
 
 
+def ranks(passage: str, legs: Mapping[str, Sequence[Hit]]) -> dict[str, int]:
+    """The passage's place in each leg that found it, from 1."""
+    return {leg: rank for leg, hits in legs.items() if (rank := _rank(hits, passage))}
+
+
+def via(link: Link | None, titles: Mapping[str, str]) -> Via | None:
+    return None if link is None else Via(link.source, titles[link.source], link.kind, link.name)
+
+
 def best_links(
     links: Iterable[Link], scores: Mapping[str, float], sources: Container[str], targets: Container[str]
 ) -> dict[str, Link]:
@@ -39,7 +48,13 @@ def best_links(
 
 
 def _place(leg: str, hits: Sequence[Hit], passage: str) -> str:
-    for rank, hit in enumerate(hits, start=1):
-        if hit.passage == passage:
-            return f"{leg} #{rank}: {hit.why}" if hit.why else f"{leg} #{rank}"
-    return ""
+    rank = _rank(hits, passage)
+    if not rank:
+        return ""
+    words = hits[rank - 1].why
+    return f"{leg} #{rank}: {words}" if words else f"{leg} #{rank}"
+
+
+def _rank(hits: Sequence[Hit], passage: str) -> int:
+    """From 1; 0 when it is not among them."""
+    return next((rank for rank, hit in enumerate(hits, start=1) if hit.passage == passage), 0)

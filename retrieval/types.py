@@ -86,12 +86,25 @@ class Link(NamedTuple):  # a question has more than a thousand: three times as f
 
 
 @dataclass(frozen=True, slots=True)
+class Via:
+    """The link that leads to a passage: from passage `source`, whose title is `title`, over the name `name`."""
+
+    source: str
+    title: str
+    kind: LinkKind
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RankedPassage:
-    """A passage after fusion, best first. `why` has one reason for each leg that found it."""
+    """A passage after fusion, best first. `why` has one reason for each leg that found it; for a program, `ranks` has
+    its place in each of these legs, from 1, and `via` the link that leads to it."""
 
     passage: Passage
     score: float
     why: tuple[str, ...] = ()
+    ranks: Mapping[str, int] = field(default_factory=dict)
+    via: Via | None = None
 
 
 class LegState(StrEnum):

@@ -37,8 +37,10 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "graph.linking",
         "graph.mentions",
         "graph.names",
+        "graph.nearest",
         "graph.records",
         "graph.types",
+        "graph.view",
         "prompts.*",
         "chatserver",
         "chatserver.protocol.*",
@@ -56,6 +58,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "chatserver.pipeline",
         "chatserver.pipeline.citations",
         "chatserver.pipeline.decide",
+        "chatserver.pipeline.reached",
         "chatserver.pipeline.wording",
     ),
     "ports": (

@@ -2,14 +2,15 @@
 
 data-decision   {kind, reason, language}
 data-retrieval  {legs: [{leg, state, ms, hits, code?}],
-                 passages: [{id, n, title, score, why: [text, …]}],
+                 passages: [{id, n, title, score, why: [text, …], ranks: {leg: rank},
+                             via?: {source, title, kind, name}}],
                  facts: [{subject, relation, object, source}]}
 source-document sourceId = the passage's id, or `record:Collection/id`; in the order of the numbers n
 data-records    [{collection, id, fields}], numbered on after the passages; only when there are some
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from chatserver.models.composition import record_text
@@ -20,7 +21,7 @@ from chatserver.pipeline.retrieve import Retrieved
 from chatserver.protocol import chunks
 from chatserver.protocol.chunks import Chunk
 from graph.types import Fact, Record
-from retrieval.types import LegReport, LegState, Passage, RankedPassage
+from retrieval.types import LegReport, LegState, Passage, RankedPassage, Via
 
 RECORD_TYPE = "application/json"
 
@@ -110,9 +111,7 @@ def read(step: Iterable[Chunk]) -> Told:
 def reloaded(context: Context, passages: Sequence[Passage]) -> Context:
     """The told context with its texts. A passage that is gone keeps its number and title, and has no text."""
     found = {passage.id: passage for passage in passages}
-    ranked = tuple(
-        RankedPassage(found.get(told.passage.id, told.passage), told.score, told.why) for told in context.passages
-    )
+    ranked = tuple(replace(told, passage=found.get(told.passage.id, told.passage)) for told in context.passages)
     return Context(ranked, context.facts, context.records)
 
 
@@ -126,18 +125,23 @@ def _leg(report: LegReport) -> dict[str, Any]:
 
 
 def _passage(n: int, ranked: RankedPassage) -> dict[str, Any]:
-    return {
+    told = {
         "id": ranked.passage.id,
         "n": n,
         "title": ranked.passage.title,
         "score": round(ranked.score, 4),
         "why": list(ranked.why),
+        "ranks": dict(ranked.ranks),
     }
+    return told | ({"via": asdict(ranked.via)} if ranked.via else {})
 
 
 def _ranked(told: dict[str, Any]) -> RankedPassage:
     passage = Passage(told["id"], told["id"], told["title"], "")
-    return RankedPassage(passage, told["score"], tuple(told["why"]))
+    way = told.get("via")
+    return RankedPassage(
+        passage, told["score"], tuple(told["why"]), told.get("ranks", {}), None if way is None else Via(**way)
+    )
 
 
 def _record(record: Record) -> dict[str, Any]:

@@ -320,6 +320,7 @@ async def test_a_subgraph_is_bounded_and_closed(store: GraphStore) -> None:
             around = await store.subgraph(centre, hops=3, limit=limit)
             ids = [node.id for node in around.nodes]
             assert 0 < len(ids) <= limit
+            assert ids[0] in {"passage:film", "document:film", "entity:the prairie king"}
             assert len(set(ids)) == len(ids)
             assert {end for edge in around.edges for end in (edge.source, edge.target)} <= set(ids)
 

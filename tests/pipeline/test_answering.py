@@ -22,13 +22,14 @@ from graph.types import Collection, Record, RecordQuery
 from prompts import Prompts
 from retrieval.errors import RetrievalError, Temporary
 from retrieval.ports import Filter
-from retrieval.types import Found, LegReport, LegState, Passage, RankedPassage
+from retrieval.types import Found, LegReport, LegState, Passage, RankedPassage, Via
 
 PROMPTS = Prompts()
 PUMP = Passage(
     "pumps#0", "pumps", "Pumps", "P-101 moves the glycol through the coil. Check the oil level before it starts."
 )
 VALVE = Passage("valves", "valves", "Valves", "V-12 shuts when P-101 trips.")
+LINKED = Via("pumps#0", "Pumps", "shared", "P-101")
 RECORD = Record("TelemetryEvent", "e1", {"sensor": "PT-1", "value": 3.5, "ok": True})
 
 
@@ -44,7 +45,10 @@ class Library:
         self.searched += 1
         if self.fault:
             raise self.fault
-        ranked = (RankedPassage(PUMP, 0.9, ("vector #1",)), RankedPassage(VALVE, 0.5, ("keyword #1",)))
+        ranked = (
+            RankedPassage(PUMP, 0.9, ("vector #1",)),
+            RankedPassage(VALVE, 0.5, ("keyword #1",), {"keyword": 1}, LINKED),
+        )
         return Found(ranked, (LegReport("vector", LegState.OK, 1.0, 2),))
 
     async def collections(self, *, namespace: str = "") -> Mapping[str, Collection]:
@@ -147,6 +151,8 @@ async def test_an_answer_shows_each_of_its_steps() -> None:
         "title": "Valves",
         "score": 0.5,
         "why": ["keyword #1"],
+        "ranks": {"keyword": 1},
+        "via": {"source": "pumps#0", "title": "Pumps", "kind": "shared", "name": "P-101"},
     }
     timing = of(entries, "data-timing")["data"]
     assert timing["usage"] == {"input_tokens": 10, "output_tokens": 5}
