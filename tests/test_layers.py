@@ -137,7 +137,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "rich": ("chatserver.cli",),
     "safetensors": ("retrieval.embedders",),
     "semchunk": ("retrieval.chunking",),
-    "snowballstemmer": ("retrieval.text",),
+    "Stemmer": ("retrieval.text",),
     "starlette": ("chatserver.app", "chatserver.edge"),
     "structlog": ("chatserver",),
     "tokenizers": ("retrieval.embedders",),
@@ -157,7 +157,7 @@ ONE_FILE = (
     "pinecone",
     "safetensors",
     "semchunk",
-    "snowballstemmer",
+    "Stemmer",
     "tokenizers",
 )
 
