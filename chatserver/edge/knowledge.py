@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from chatserver.edge.answers import user_of
 from chatserver.edge.problems import Problem
+from chatserver.guards.watch import counted_retries
 from chatserver.protocol.codes import ErrorCode
 from retrieval.errors import InvalidFilter, RetrievalError
 from retrieval.filters import parse as parse_filter
@@ -44,15 +45,16 @@ async def search(request: Request) -> Response:
         async with places:
             return await _search_one(hybrid, Query(text, body.namespace, body.filter, body.top_k))
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(text)) for text in body.queries]
+    with counted_retries() as retries:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(text)) for text in body.queries]
     results = [task.result() for task in tasks]
     succeeded = [result for result in results if "error" not in result]
     return JSONResponse(
         {
             "results": results,
             "success_rate": len(succeeded) / len(results),
-            "retries": 0,
+            "retries": retries.count,
             "empty_contexts": sum(not result["passages"] for result in succeeded),
         }
     )

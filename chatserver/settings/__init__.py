@@ -18,6 +18,7 @@ from chatserver.settings.groups import (
     Redis,
     Retrieval,
     Storage,
+    Upstreams,
 )
 from chatserver.settings.loading import FILE_VARIABLE, SettingsError, load_settings
 from chatserver.settings.schema import Settings, Variable, variables
@@ -35,6 +36,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Storage",
+    "Upstreams",
     "Variable",
     "load_settings",
     "variables",

@@ -120,6 +120,30 @@ class Retrieval(Group):
     )
 
 
+class Upstreams(Group):
+    """How often an upstream (embeddings, vectors, graph, model) is tried, and when it is left alone."""
+
+    attempts: int = Field(
+        default=3,
+        validation_alias="CHATSERVER_ATTEMPTS",
+        ge=1,
+        le=10,
+        description="calls in all to an upstream that fails for a passing reason, with growing waits between them",
+    )
+    breaker_failures: int = Field(
+        default=5,
+        validation_alias="CHATSERVER_BREAKER_FAILURES",
+        ge=1,
+        description="failures in a row after which an upstream is left alone",
+    )
+    breaker_open_s: float = Field(
+        default=60.0,
+        validation_alias="CHATSERVER_BREAKER_OPEN_S",
+        gt=0,
+        description="for how long; then one call probes it",
+    )
+
+
 class Model(Group):
     """Without a name: the extractive model, or `DEFAULT_MODEL` when a key or a base URL is set."""
 

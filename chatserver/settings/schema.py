@@ -17,6 +17,7 @@ from chatserver.settings.groups import (
     Redis,
     Retrieval,
     Storage,
+    Upstreams,
 )
 
 
@@ -29,6 +30,7 @@ class Settings(BaseSettings):
     generation: Generation = Generation()
     delivery: Delivery = Delivery()
     retrieval: Retrieval = Retrieval()
+    upstreams: Upstreams = Upstreams()
     model: Model = Model()
     pinecone: Pinecone = Pinecone()
     neo4j: Neo4j = Neo4j()

@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from chatserver.guards.watch import Counts, Watch
 from chatserver.ingest.ingestion import Ingestion
 from chatserver.settings import Settings
+from chatserver.wiring.upstreams import Upstreams
 from graph.embedded.records import SqliteRecordStore
 from graph.embedded.store import SqliteGraphStore
 from graph.leg import GraphLeg, GraphLinks
@@ -32,11 +34,13 @@ class Knowledge:
     hybrid: Hybrid
     ingestion: Ingestion
     embedder: Embedder
+    upstreams: Upstreams
 
 
 @asynccontextmanager
-async def open_knowledge(settings: Settings) -> AsyncIterator[Knowledge]:
-    """The stores alone, for commands that need no answers."""
+async def open_knowledge(settings: Settings, watch: Watch | None = None) -> AsyncIterator[Knowledge]:
+    """The stores alone, for commands that need no answers. `watch` is told of every call to an upstream."""
+    upstreams = Upstreams.guarded(settings, watch or Counts())
     database = await Database.open(settings.storage.data_dir / "knowledge.db")
     embedder = WordLlamaEmbedder()
     try:
@@ -54,7 +58,7 @@ async def open_knowledge(settings: Settings) -> AsyncIterator[Knowledge]:
             deadline_s=settings.retrieval.deadline_s,
         )
         ingestion = Ingestion(documents, vectors, embedder, graph, records)
-        yield Knowledge(documents, graph, records, hybrid, ingestion, embedder)
+        yield Knowledge(documents, graph, records, hybrid, ingestion, embedder, upstreams)
     finally:
         await embedder.aclose()
         await database.aclose()

@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from chatserver.guards.model import GuardedModel
 from chatserver.models.extractive import ExtractiveModel
 from chatserver.models.port import Model
-from chatserver.models.retrying import RetryingModel
 from chatserver.models.scripted import ScriptedModel
 from chatserver.pipeline.answering import AnswerPipeline
 from chatserver.pipeline.port import Pipeline
@@ -35,7 +35,7 @@ async def open_pipeline(
         plan=record_query,
         deadline_s=2 * settings.retrieval.deadline_s,  # the hybrid search spends up to one on its legs, one on reading
     )
-    model = RetryingModel(model or _model(settings, knowledge.embedder))
+    model = GuardedModel(model or _model(settings, knowledge.embedder), knowledge.upstreams.model)
     try:
         yield AnswerPipeline(
             retriever, model, Prompts(), knowledge.documents, timeout_s=settings.generation.answer_timeout_s
