@@ -109,8 +109,8 @@ class AnyCalls(RuleBasedStateMachine):
         self.breaker = Breaker(failures=2, open_s=10, clock=self.clock, changed=self.seen.append)
         self.running: list[tuple[Admission, int]] = []  # with how many states had been seen at its start
 
-    @rule(seconds=st.floats(0, 20))
-    def time_passes(self, seconds: float) -> None:
+    @rule(seconds=st.integers(0, 20))
+    def time_passes(self, seconds: int) -> None:
         self.clock.now += seconds
 
     @rule()
