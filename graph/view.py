@@ -105,10 +105,15 @@ def _steps(subgraph: Subgraph) -> dict[str, list[_Step]]:
     steps: dict[str, list[_Step]] = {id: [] for id in nodes}
     for edge in subgraph.edges:
         source, target = nodes[edge.source], nodes[edge.target]
-        onward, back = _WORDS.get(edge.relation, (f"{edge.relation} in", edge.relation))
+        onward, back = _WORDS.get(edge.relation) or _by_field(edge.relation)
         steps[source.id].append(_Step(source, target, onward))
         steps[target.id].append(_Step(target, source, back))
     return steps
+
+
+def _by_field(field: str) -> tuple[str, str]:
+    words = field.replace("_", " ")
+    return f"{words} in", words
 
 
 def _taken(centre: Node, steps: Mapping[str, Sequence[_Step]], limit: int) -> dict[str, list[_Step]]:

@@ -115,6 +115,13 @@ def _node(passage: Told) -> Node:
 
 
 def _found_by(passage: Told, first: int | None) -> str:
-    """`meaning 3, words 1`: its places in the legs; with `first` only those among a leg's first."""
-    ranks = passage.get("ranks", {}).items()
-    return ", ".join(f"{_LEGS.get(leg, leg)} {rank}" for leg, rank in ranks if first is None or rank <= first)
+    """`1st by words, 3rd by meaning`: its places in the legs, the best first; with `first` only those up to it."""
+    ranks = sorted(passage.get("ranks", {}).items(), key=lambda rank: rank[1])
+    return ", ".join(
+        f"{_ordinal(rank)} by {_LEGS.get(leg, leg)}" for leg, rank in ranks if first is None or rank <= first
+    )
+
+
+def _ordinal(n: int) -> str:
+    teen = 10 < n % 100 < 14
+    return f"{n}{'th' if teen else {1: 'st', 2: 'nd', 3: 'rd'}.get(n % 10, 'th')}"

@@ -5,12 +5,14 @@ import { MarkdownView } from "./markdown_view.js";
 import { StepsView } from "./steps_view.js";
 import { isOver } from "./session.js";
 import { citationAt, textOf } from "./transcript.js";
+import { plainReasons } from "./why.js";
 
 /**
  * @typedef {object} Actions
  * @property {(message: import("./session.js").Message) => void} again
  * @property {(message: import("./session.js").Message) => void} edit
  * @property {(source: object, citation: ?object, chip: HTMLElement, message: object) => void} openSource
+ * @property {(message: import("./session.js").Message, from: HTMLElement) => void} showFound
  */
 export class AnswerView {
   #actions;
@@ -28,7 +30,10 @@ export class AnswerView {
   constructor(message, actions) {
     this.#message = message;
     this.#actions = actions;
-    this.#steps = new StepsView((source) => actions.openSource(source, null, this.#steps.element, this.#message));
+    this.#steps = new StepsView(
+      (source) => actions.openSource(source, null, this.#steps.element, this.#message),
+      (from) => actions.showFound(this.#message, from),
+    );
     this.element = h(
       "article",
       { class: "turn", "aria-label": `Question: ${message.question}` },
@@ -117,9 +122,11 @@ export class AnswerView {
   #sourceButton(source, parts) {
     const citation = parts.flatMap(({ citations }) => citations).find(({ sourceId }) => sourceId === source.sourceId);
     const open = () => this.#actions.openSource(source, citation ?? null, button, this.#message);
+    const passage = this.#message.transcript.content.retrieval?.passages.find(({ id }) => id === source.sourceId);
+    const title = plainReasons(passage).join("\n") || null;
     const button = h(
       "button",
-      { type: "button", class: "source", onclick: open },
+      { type: "button", class: "source", onclick: open, title },
       h("span", { class: "number" }, String(source.n)),
       h("span", {}, source.title),
     );

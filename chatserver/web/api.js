@@ -21,3 +21,7 @@ export const chats = async () => (await get("/v1/chats")).chats;
 export const answers = async (chat) => (await get(`/v1/chats/${id(chat)}/answers`)).answers;
 export const answer = (answerId) => get(`/v1/answers/${id(answerId)}`);
 export const passage = (passageId) => get(`/v1/passages/${id(passageId)}`);
+
+/** @param {{entity: string} | {answer: string}} about @param {string} [namespace] */
+export const graph = (about, namespace = "") =>
+  get(`/v1/graph?${new URLSearchParams(namespace ? { ...about, namespace } : about)}`);

@@ -8,11 +8,13 @@ import { Connection } from "./connection.js";
 import { Conversation } from "./conversation.js";
 import { h, icon } from "./dom.js";
 import { Drawers } from "./drawers.js";
+import { GraphDialog } from "./graph_dialog.js";
 import { Panel } from "./panel.js";
 import { Session } from "./session.js";
 import { Status } from "./status.js";
 import { Storage } from "./storage.js";
 import { SUGGESTIONS } from "./suggestions.js";
+import { plainReasons } from "./why.js";
 
 const ICONS = { "#menu": "menu", "#theme": "theme", "#jump": "down", "#send": "send", "#stop": "stop" };
 const UNTITLED = "New chat";
@@ -32,7 +34,12 @@ const drawers = new Drawers({
   menu: find("#menu"),
   scrim: find("#scrim"),
 });
-const panel = new Panel(find("#panel"), api.passage, (open) => drawers.showPanel(open));
+const graph = new GraphDialog(find("#graph"), { load: api.graph, read: readPassage });
+const panel = new Panel(find("#panel"), {
+  load: api.passage,
+  onToggle: (open) => drawers.showPanel(open),
+  showAround: (id, from) => graph.open({ entity: id }, from),
+});
 const status = new Status({ indicator: find("#connection"), banner: find("#banner") }, () => connection.start());
 const connection = new Connection({
   url: `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`,
@@ -43,7 +50,7 @@ const session = new Session({ connection, api, storage, newId, onChange: changed
 const chatList = new ChatList(find("#chats"), go);
 const conversation = new Conversation(
   { list: find("#messages"), scroller: find("#scroller"), jump: find("#jump") },
-  { actions: { again, edit, openSource }, shown: (message) => session.shown(message), announce },
+  { actions: { again, edit, openSource, showFound }, shown: (message) => session.shown(message), announce },
 );
 const composer = new Composer(find("#composer"), {
   ask,
@@ -90,7 +97,18 @@ function edit(message) {
 }
 
 function openSource(source, citation, from, message) {
-  panel.open(source, citation, from, message.transcript.content.records);
+  const { records, retrieval } = message.transcript.content;
+  const passage = retrieval?.passages.find(({ id }) => id === source.sourceId);
+  panel.open(source, { citation, records, why: plainReasons(passage) }, from);
+}
+
+/** A passage that the graph led to. */
+function readPassage(source) {
+  panel.open(source, { citation: null, records: [], why: [] }, find("#question"));
+}
+
+function showFound(message, from) {
+  graph.open({ answer: message.transcript.answer }, from);
 }
 
 function announce(text) {

@@ -8,8 +8,7 @@ import { recordTables, valueText } from "./records_view.js";
 const RECORD = "record:";
 
 export class Panel {
-  #load;
-  #onToggle;
+  #actions;
   #from = null;
   #asked = 0;
   #title = h("h2", { tabindex: -1 });
@@ -17,13 +16,14 @@ export class Panel {
 
   /**
    * @param {HTMLElement} element
-   * @param {(id: string) => Promise<{title: string, text: string, document: string, metadata: object}>} load
-   * @param {(open: boolean) => void} onToggle
+   * @param {object} actions
+   * @param {(id: string) => Promise<{title: string, text: string, document: string, metadata: object}>} actions.load
+   * @param {(open: boolean) => void} actions.onToggle
+   * @param {(id: string, from: HTMLElement) => void} actions.showAround shows the graph around a node
    */
-  constructor(element, load, onToggle) {
+  constructor(element, actions) {
     this.element = element;
-    this.#load = load;
-    this.#onToggle = onToggle;
+    this.#actions = actions;
     const close = h("button", {
       type: "button",
       class: "plain",
@@ -40,11 +40,11 @@ export class Panel {
 
   /**
    * @param {{sourceId: string, title: string, n?: number}} source
-   * @param {?{quote: string}} citation
+   * @param {{citation: ?{quote: string}, records: object[], why: string[]}} told the records that the answer was given,
+   *   and why this source is among its own
    * @param {HTMLElement} from gets the focus back
-   * @param {object[]} records those that the answer was given
    */
-  async open(source, citation, from, records) {
+  async open(source, told, from) {
     this.#from?.classList.remove("current");
     this.#from = from;
     from.classList.add("current");
@@ -53,9 +53,9 @@ export class Panel {
     this.#title.textContent = source.n ? `[${source.n}] ${source.title}` : source.title;
     this.#body.replaceChildren(h("p", { class: "waiting" }, "Opening…"));
     this.element.hidden = false;
-    this.#onToggle(true);
+    this.#actions.onToggle(true);
     this.#title.focus();
-    const shown = await this.#content(source, citation, records);
+    const shown = await this.#content(source, told);
     if (asked !== this.#asked) return; // another source was opened meanwhile
     this.#body.replaceChildren(...shown);
     this.#body.querySelector("mark")?.scrollIntoView({ block: "center" });
@@ -65,17 +65,18 @@ export class Panel {
     if (!this.isOpen) return;
     this.#asked += 1;
     this.element.hidden = true;
-    this.#onToggle(false);
+    this.#actions.onToggle(false);
     this.#from.classList.remove("current");
     const back = this.#from.isConnected ? this.#from : document.querySelector("#question");
     (back.matches("details") ? back.firstElementChild : back).focus();
   }
 
-  async #content({ sourceId }, citation, records) {
+  async #content({ sourceId }, { citation, records, why }) {
     const record = records.find(({ collection, id }) => sourceId === `${RECORD}${collection}/${id}`);
-    if (record) return recordTables([record]);
+    if (record) return [...recordTables([record]), this.#foundBy(["by its fields"], sourceId)];
     try {
-      return passageNodes(await this.#load(sourceId), citation?.quote ?? "");
+      const passage = await this.#actions.load(sourceId);
+      return [...passageNodes(passage, citation?.quote ?? ""), this.#foundBy(why, `passage:${sourceId}`)];
     } catch (error) {
       const told =
         error.status === 404 ? "This source is no longer in the knowledge base." : "The source could not be opened.";
@@ -83,7 +84,18 @@ export class Panel {
       return [h("p", { class: "trouble", role: "alert" }, icon("warning"), h("span", {}, told)), ...quote];
     }
   }
+
+  /** Why the source is there, and the way into the graph. */
+  #foundBy(why, node) {
+    const around = h("button", { type: "button", class: "quiet" }, icon("graph"), "Show in the graph");
+    around.addEventListener("click", () => this.#actions.showAround(node, around));
+    const reasons = why.length > 0 && [h("h3", {}, "Why it was found"), reasonList(why)];
+    return h("section", { class: "found-by" }, ...(reasons || []), around);
+  }
 }
+
+/** @param {string[]} why */
+const reasonList = (why) => h("ul", {}, ...why.map((reason) => h("li", {}, reason)));
 
 function passageNodes(passage, quote) {
   const text = passageText(passage);

@@ -2,6 +2,7 @@
 
 import { h, icon, plural } from "./dom.js";
 import { recordTables } from "./records_view.js";
+import { plainReasons } from "./why.js";
 
 const LEGS = {
   vector: "meaning",
@@ -20,9 +21,13 @@ export class StepsView {
   #records = h("details", { class: "steps" });
   #shown = null;
 
-  /** @param {(source: {sourceId: string, title: string}) => void} openSource */
-  constructor(openSource) {
+  /**
+   * @param {(source: {sourceId: string, title: string}) => void} openSource
+   * @param {(from: HTMLElement) => void} showFound shows how the sources were found
+   */
+  constructor(openSource, showFound) {
     this.openSource = openSource;
+    this.showFound = showFound;
     this.element.append(this.#summary, this.#body);
     this.element.hidden = true;
   }
@@ -49,6 +54,7 @@ export class StepsView {
       decision?.reason && h("p", {}, `Decision: ${decision.kind}. ${sentence(decision.reason)}`),
       retrieval?.legs?.length > 0 && legTable(retrieval.legs),
       retrieval?.passages?.length > 0 && this.#passages(retrieval.passages),
+      retrieval && timing && this.#graphButton(),
       retrieval?.facts?.length > 0 && factList(retrieval.facts),
       timing && h("p", { class: "timing" }, timingText(timing)),
     ].filter(Boolean);
@@ -60,10 +66,16 @@ export class StepsView {
         "li",
         { value: passage.n },
         h("button", { type: "button", class: "link", onclick: () => this.#open(passage) }, passage.title),
-        h("span", { class: "why" }, ` ${(passage.why ?? []).join(" · ")}`),
+        h("span", { class: "why" }, ` ${plainReasons(passage).join(" · ")}`),
       ),
     );
     return h("ol", { class: "passages" }, ...items);
+  }
+
+  #graphButton() {
+    const open = () => this.showFound(button);
+    const button = h("button", { type: "button", class: "quiet", onclick: open }, icon("graph"), "How these were found");
+    return button;
   }
 
   #open({ id, n, title }) {

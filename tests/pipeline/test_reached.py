@@ -31,8 +31,8 @@ def test_what_a_leg_found_hangs_on_the_question() -> None:
     view = reached(QUESTION, passages)
     assert view.centre.node.label == QUESTION
     assert hanging(view) == {
-        "passage:film": ("question", "meaning 3, words 1", 1),
-        "passage:actor": ("question", "meaning 2", 2),
+        "passage:film": ("question", "1st by words, 3rd by meaning", 1),
+        "passage:actor": ("question", "2nd by meaning", 2),
     }
     assert view.others == (Edge("passage:film", "passage:actor", "next chunk"),)
 
@@ -42,7 +42,7 @@ def test_what_a_link_led_to_hangs_on_the_name_that_led_there() -> None:
     eason = via("film", "title", "B. Reeves Eason")
     passages = [found("director", 1, via=eason, vector=60), found("film", 2, keyword=1)]
     assert hanging(reached(QUESTION, passages)) == {
-        "passage:film": ("question", "words 1", 2),
+        "passage:film": ("question", "1st by words", 2),
         "entity:b reeves eason": ("passage:film", "mentions", None),
         "passage:director": ("entity:b reeves eason", "name of", 1),
     }
