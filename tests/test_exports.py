@@ -21,6 +21,7 @@ ABOVE_WIRING = (
     "chatserver.app",
     "chatserver.cli.check",
     "chatserver.cli.ingest",
+    "chatserver.cli.prompts",
     "chatserver.supervisor.server",
     "chatserver.wiring",
 )

@@ -59,6 +59,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "chatserver.models.sentences",
         "chatserver.models.weights",
         "chatserver.pipeline",
+        "chatserver.pipeline.budget",
         "chatserver.pipeline.citations",
         "chatserver.pipeline.decide",
         "chatserver.pipeline.reached",

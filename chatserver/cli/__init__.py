@@ -1,4 +1,4 @@
-"""The command line: `chatserver serve | ingest | ask | chat | search | check`."""
+"""The command line: `chatserver serve | ingest | ask | chat | search | prompts | check`."""
 
 from chatserver.cli.commands import main
 

@@ -153,6 +153,23 @@ def search(
     search(text, top_k=top_k, namespace=namespace, url=url, data_dir=data_dir, json=json)
 
 
+prompts_app = typer.Typer(no_args_is_help=True, help="The prompts that a model reads.")
+app.add_typer(prompts_app, name="prompts")
+
+
+@prompts_app.command()
+def render(
+    question: Annotated[str, typer.Argument(help="The question.")],
+    namespace: Namespace = "",
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Print exactly what a model would be sent for this question. No model is asked."""
+    from chatserver.cli.prompts import render
+
+    render(question, namespace=namespace, data_dir=data_dir, json=json)
+
+
 @app.command()
 def check(data_dir: DataDir = None, json: Json = False) -> None:
     """Validate the configuration and reach every dependency."""

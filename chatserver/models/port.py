@@ -42,6 +42,8 @@ class ModelRequest:
     context: Context
     messages: tuple[Message, ...]
     history: tuple[Turn, ...] = ()
+    left_out: int = 0
+    """Sources of the context that `messages` has no room for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ A takeover keeps finished steps, so what a step must tell to be continued from s
 names its sources (`told`), the second how it ended (`data-timing.outcome`: `completed` or an error's code).
 
     data-timing  {decide_ms?, retrieve_ms?, first_text_ms?, total_ms, model?, prompt?, usage?: {input_tokens,
-                  output_tokens}, dropped_marks, outcome}
+                  output_tokens}, left_out?, dropped_marks, outcome}
     data-notice  {code, message}
 """
 
@@ -21,12 +21,13 @@ from typing import Any, Protocol
 
 import structlog
 
-from chatserver.models.port import Context, Model, ModelPart, TextPart
+from chatserver.models.port import Context, Model, ModelPart, ModelRequest, TextPart
 from chatserver.pipeline import told as telling
+from chatserver.pipeline.budget import Budget
 from chatserver.pipeline.deadline import Deadline, DeadlineExpired
 from chatserver.pipeline.decide import Decision, decide
 from chatserver.pipeline.port import Question
-from chatserver.pipeline.prompting import TEMPLATES, model_request
+from chatserver.pipeline.prompting import TEMPLATES, Rendered, model_request, rendered
 from chatserver.pipeline.retrieve import Retriever
 from chatserver.pipeline.speech import COMPLETED, TIMED_OUT, Speech
 from chatserver.pipeline.wording import failure, reply
@@ -56,6 +57,7 @@ class AnswerPipeline:
         model: Model,
         prompts: Prompts,
         passages: Passages,
+        budget: Budget,
         *,
         timeout_s: float = 120.0,
         clock: Callable[[], float] = time.monotonic,
@@ -64,6 +66,7 @@ class AnswerPipeline:
         self._model = model
         self._prompts = prompts
         self._passages = passages
+        self._budget = budget
         self._timeout_s = timeout_s
         self._clock = clock
 
@@ -158,9 +161,23 @@ class AnswerPipeline:
         question, decision = answer.question, answer.decision
         if decision.kind != "retrieve":
             return _said(reply(decision.kind, decision.language, question.asked_at))
+        request = self._request(question, decision, answer.context)
         answer.timing |= {"model": self._model.name, "prompt": self._prompts.version(*TEMPLATES)}
-        request = model_request(self._prompts, question.text, decision.language, answer.context, question.history)
+        if request.left_out:
+            answer.timing["left_out"] = request.left_out
         return self._model.stream(request)
+
+    async def rendered(self, question: Question) -> Rendered | None:
+        """What a model would be sent for this question, None when it would be answered without one."""
+        decision = decide(question.text)
+        if decision.kind != "retrieve":
+            return None
+        retrieved = await self._retriever.retrieve(question.text, namespace=question.namespace, filter=question.filter)
+        request = self._request(question, decision, retrieved.context)
+        return rendered(self._prompts, request, self._budget)
+
+    def _request(self, question: Question, decision: Decision, context: Context) -> ModelRequest:
+        return model_request(self._prompts, question.text, decision.language, context, question.history, self._budget)
 
     def _ms_since(self, began: float) -> float:
         return _ms(self._clock() - began)

@@ -1,10 +1,12 @@
 """From a question and its context to the messages that a language model reads. Pure but for the templates given."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from chatserver.models.composition import record_text
 from chatserver.models.port import Context, Message, ModelRequest, Turn
+from chatserver.pipeline.budget import Budget, fitting
 from prompts import Prompts, fence
 from retrieval.text import Language
 
@@ -13,23 +15,65 @@ TEMPLATES = ("answer.system", "answer.user")
 _LANGUAGES: dict[Language, str] = {"en": "English", "nl": "Dutch"}
 
 
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What a model would be sent: the messages, the templates' hash, and how many tokens they are."""
+
+    prompt: str
+    tokens: int
+    left_out: int
+    messages: tuple[Message, ...]
+
+
+def rendered(prompts: Prompts, request: ModelRequest, budget: Budget) -> Rendered:
+    """Raises `prompts.PromptError`."""
+    tokens = sum(budget.count(message.content) for message in request.messages)
+    return Rendered(prompts.version(*TEMPLATES), tokens, request.left_out, request.messages)
+
+
 def model_request(
-    prompts: Prompts, question: str, language: Language, context: Context, history: Sequence[Turn]
+    prompts: Prompts, question: str, language: Language, context: Context, history: Sequence[Turn], budget: Budget
 ) -> ModelRequest:
-    """Sources and facts are data inside a fence that none of them can close. Raises `prompts.PromptError`."""
-    numbered = _sources(context)
+    """Sources and facts are data inside a fence that none of them can close. What the budget has no room for is left
+    out: facts first, then the passages found last, then records, and the oldest turns. Raises `prompts.PromptError`."""
+    kept = _within(context, budget)
+    numbered = _sources(context, kept)
     data = [text for source in numbered for text in (source["title"], source["text"])]
-    data += [text for fact in context.facts for text in (fact.subject, fact.relation, fact.object)]
-    user = prompts.render("answer.user", question=question, sources=numbered, facts=context.facts, fence=fence(*data))
+    data += [text for fact in kept.facts for text in (fact.subject, fact.relation, fact.object)]
+    user = prompts.render("answer.user", question=question, sources=numbered, facts=kept.facts, fence=fence(*data))
     system = prompts.render("answer.system", language=_LANGUAGES[language])
+    turns = _recent(history, budget)
     earlier = [
-        message for turn in history for message in (Message("user", turn.question), Message("assistant", turn.answer))
+        message for turn in turns for message in (Message("user", turn.question), Message("assistant", turn.answer))
     ]
     messages = (Message("system", system), *earlier, Message("user", user))
-    return ModelRequest(question, language, context, messages, tuple(history))
+    left_out = len(context.passages) + len(context.records) - len(numbered)
+    return ModelRequest(question, language, context, messages, tuple(history), left_out)
 
 
-def _sources(context: Context) -> list[dict[str, Any]]:
-    passages = [(ranked.passage.title, ranked.passage.text) for ranked in context.passages]
-    records = [(f"{record.collection} {record.id}", record_text(record)) for record in context.records]
-    return [{"n": n, "title": title, "text": text} for n, (title, text) in enumerate(passages + records, 1)]
+def _within(context: Context, budget: Budget) -> Context:
+    """The records, the best passages and the facts that fit, in this order of importance."""
+    records = [record_text(record) for record in context.records]
+    passages = [f"{ranked.passage.title}\n{ranked.passage.text}" for ranked in context.passages]
+    facts = [f"{fact.subject} {fact.relation} {fact.object}" for fact in context.facts]
+    room = fitting([*records, *passages, *facts], budget.context_tokens, budget.count)
+    to_passages = max(0, room - len(records))
+    return Context(
+        context.passages[:to_passages], context.facts[: max(0, to_passages - len(passages))], context.records[:room]
+    )
+
+
+def _recent(history: Sequence[Turn], budget: Budget) -> Sequence[Turn]:
+    newest_first = [f"{turn.question}\n{turn.answer}" for turn in reversed(history)]
+    kept = fitting(newest_first, budget.history_tokens, budget.count)
+    return history[len(history) - kept :]
+
+
+def _sources(context: Context, kept: Context) -> list[dict[str, Any]]:
+    """Numbered as in the whole context: a mark means the same source whatever was left out."""
+    passages = [(n, ranked.passage.title, ranked.passage.text) for n, ranked in enumerate(kept.passages, 1)]
+    records = [
+        (n, f"{record.collection} {record.id}", record_text(record))
+        for n, record in enumerate(kept.records, len(context.passages) + 1)
+    ]
+    return [{"n": n, "title": title, "text": text} for n, title, text in passages + records]

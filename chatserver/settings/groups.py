@@ -144,6 +144,23 @@ class Upstreams(Group):
     )
 
 
+class Prompt(Group):
+    """What a language model is given to read; an extractive answer has no prompt."""
+
+    context_tokens: int = Field(
+        default=12_000,
+        validation_alias="CHATSERVER_CONTEXT_TOKENS",
+        ge=500,
+        description="tokens of sources in a prompt; the lowest-ranked are left out first",
+    )
+    history_tokens: int = Field(
+        default=4_000,
+        validation_alias="CHATSERVER_HISTORY_TOKENS",
+        ge=0,
+        description="tokens of earlier turns in a prompt; the oldest are left out first",
+    )
+
+
 class Model(Group):
     """Without a name: the extractive model, or `DEFAULT_MODEL` when a key or a base URL is set."""
 

@@ -14,6 +14,7 @@ from chatserver.settings.groups import (
     Model,
     Neo4j,
     Pinecone,
+    Prompt,
     Redis,
     Retrieval,
     Storage,
@@ -31,6 +32,7 @@ class Settings(BaseSettings):
     delivery: Delivery = Delivery()
     retrieval: Retrieval = Retrieval()
     upstreams: Upstreams = Upstreams()
+    prompt: Prompt = Prompt()
     model: Model = Model()
     pinecone: Pinecone = Pinecone()
     neo4j: Neo4j = Neo4j()

@@ -8,12 +8,13 @@ from chatserver.models.extractive import ExtractiveModel
 from chatserver.models.port import Model
 from chatserver.models.scripted import ScriptedModel
 from chatserver.pipeline.answering import AnswerPipeline
-from chatserver.pipeline.port import Pipeline
+from chatserver.pipeline.budget import Budget
 from chatserver.pipeline.retrieve import Retriever
 from chatserver.settings import Settings
 from chatserver.wiring.knowledge import Knowledge
 from graph.records import record_query
 from prompts import Prompts
+from retrieval.embedders.tokens import TokenCounter
 from retrieval.ports import Embedder, Filter
 from retrieval.types import Found, Query
 
@@ -21,7 +22,7 @@ from retrieval.types import Found, Query
 @asynccontextmanager
 async def open_pipeline(
     settings: Settings, knowledge: Knowledge, model: Model | None = None
-) -> AsyncIterator[Pipeline]:
+) -> AsyncIterator[AnswerPipeline]:
     """From a question to its entries, with this model or the configured one."""
     top_k = settings.retrieval.top_k
 
@@ -38,7 +39,12 @@ async def open_pipeline(
     model = GuardedModel(model or _model(settings, knowledge.embedder), knowledge.upstreams.model)
     try:
         yield AnswerPipeline(
-            retriever, model, Prompts(), knowledge.documents, timeout_s=settings.generation.answer_timeout_s
+            retriever,
+            model,
+            Prompts(),
+            knowledge.documents,
+            Budget(settings.prompt.context_tokens, settings.prompt.history_tokens, TokenCounter()),
+            timeout_s=settings.generation.answer_timeout_s,
         )
     finally:
         await model.aclose()

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retrieval.embedders.checks import check_texts, check_vectors
+from retrieval.embedders.tokenizer import read_tokenizer
 from retrieval.errors import Permanent
 from retrieval.types import Vector
 
@@ -75,6 +76,11 @@ class WordLlamaEmbedder:
             return self._weights
 
 
+def tokenizer_file() -> Path:
+    """In the wheel. Raises `Permanent` when the package is not installed."""
+    return _package() / _TOKENIZER
+
+
 def _package() -> Path:
     spec = importlib.util.find_spec("wordllama")  # finds without importing
     if spec is None or spec.origin is None:
@@ -83,12 +89,11 @@ def _package() -> Path:
 
 
 def _read(package: Path) -> _Weights:
+    from safetensors import SafetensorError
     from safetensors.numpy import load_file  # 0.2 s: paid by the first text, not by every start
-    from tokenizers import Tokenizer
 
     try:
         (table,) = load_file(package / _WEIGHTS).values()
-        tokenizer = Tokenizer.from_file(str(package / _TOKENIZER))
-    except Exception as error:  # tokenizers raises bare Exception
-        raise Permanent(f"the wordllama package lacks its weights or tokenizer: {error}") from error
-    return _Weights(tokenizer, table)
+    except (OSError, SafetensorError, ValueError) as error:
+        raise Permanent(f"the wordllama package lacks its weights: {error}") from error
+    return _Weights(read_tokenizer(package / _TOKENIZER), table)

@@ -165,3 +165,16 @@ def test_chat_survives_a_refusal(run: Run) -> None:
     result = run("chat", typed=f"{'x' * 20_000}\n\n/script tokens=3\n")
     assert "(question_too_long)" in result.out
     assert TEXT.strip() in result.out
+
+
+def test_prompts_render_shows_what_a_model_is_sent(run: Run, tmp_path: Path) -> None:
+    """`prompts render` prints the messages with the passages found, their hash and tokens; a greeting sends none."""
+    (tmp_path / "pumps.md").write_text(HANDBOOK)
+    run("ingest", str(tmp_path / "pumps.md"), "--data-dir", "d")
+    document = json.loads(run("prompts", "render", "What moves the glycol?", "--data-dir", "d", "--json").out)
+    assert [message["role"] for message in document["messages"]] == ["system", "user"]
+    assert "Pump P-101 moves the glycol" in document["messages"][1]["content"]
+    assert document["tokens"] > 100
+    shown = run("prompts", "render", "What moves the glycol?", "--data-dir", "d").out
+    assert f"prompt {document['prompt']} · {document['tokens']} tokens" in shown
+    assert "nothing would be sent" in run("prompts", "render", "Hello!", "--data-dir", "d").out

@@ -14,6 +14,7 @@ from chatserver.generation.continuation import continue_after
 from chatserver.models.port import Model, ModelPart, ModelRequest, NoticePart, TextPart, Turn, UsagePart
 from chatserver.models.scripted import Delay, Fault, ScriptedModel, Stall, Step
 from chatserver.pipeline.answering import AnswerPipeline
+from chatserver.pipeline.budget import Budget
 from chatserver.pipeline.port import Question
 from chatserver.pipeline.retrieve import Retriever
 from chatserver.protocol import chunks
@@ -91,7 +92,7 @@ def question(text: str = "What moves the glycol?", history: tuple[Turn, ...] = (
 def pipeline(model: Model, library: Library | None = None, timeout_s: float = 10.0) -> AnswerPipeline:
     library = library or Library()
     retriever = Retriever(library, records=library, plan=plan)
-    return AnswerPipeline(retriever, model, PROMPTS, library, timeout_s=timeout_s)
+    return AnswerPipeline(retriever, model, PROMPTS, library, Budget(1000, 1000, len), timeout_s=timeout_s)
 
 
 async def tell(pipeline: AnswerPipeline, asked: Question | None = None, told: Sequence[Chunk] = ()) -> list[Chunk]:
