@@ -4,7 +4,7 @@ RetrievalError
 ├── Temporary      trying again may help; `retry_after_s` when the upstream said so
 │   └── NoLegAnswered
 ├── Permanent      it won't
-│   └── InvalidText, InvalidFilter, DimensionMismatch
+│   └── InvalidText, InvalidFilter, DimensionMismatch, KeyRejected, IndexMissing
 `code` is stable and fit for users; the message is for logs.
 """
 
@@ -49,3 +49,11 @@ class InvalidFilter(Permanent):
 
 class DimensionMismatch(Permanent):
     code = "dimension_mismatch"
+
+
+class KeyRejected(Permanent):
+    code = "upstream_unauthorized"
+
+
+class IndexMissing(Permanent):
+    code = "index_missing"

@@ -26,11 +26,16 @@ ABOVE_WIRING = (
     "chatserver.wiring",
 )
 COSTLY: dict[str, tuple[str, ...]] = {
-    "langchain_core": ("retrieval.langchain",),
+    "aiohttp": (
+        "chatserver.models.openai_compatible",
+        "retrieval.pinecone",
+    ),  # the openai SDK takes it when it is there
+    "langchain_core": ("retrieval.langchain", "retrieval.pinecone"),
+    "langchain_pinecone": ("retrieval.pinecone",),
     "neo4j": (),
-    "numpy": ("retrieval.embedded", "retrieval.embedders", "retrieval.langchain", *ABOVE_WIRING),
-    "openai": ("chatserver.models.openai_compatible",),
-    "pinecone": (),
+    "numpy": ("retrieval.embedded", "retrieval.embedders", "retrieval.langchain", "retrieval.pinecone", *ABOVE_WIRING),
+    "openai": ("chatserver.models.openai_compatible", "retrieval.pinecone"),
+    "pinecone": ("retrieval.pinecone",),
     "safetensors": (),
     "tokenizers": (),
     "torch": (),

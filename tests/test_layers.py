@@ -81,6 +81,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "retrieval.embedded.*",
         "retrieval.embedders.*",
         "retrieval.langchain",
+        "retrieval.pinecone",
+        "retrieval.pinecone_rows",
         "graph.embedded.*",
         "chatserver.answers.memory",
         "chatserver.answers.redis",
@@ -130,13 +132,16 @@ NEVER: dict[str, tuple[str, ...]] = {
 
 # Every third-party package and the modules that may import it; what is not here may not be imported.
 THIRD_PARTY: dict[str, tuple[str, ...]] = {
+    "aiohttp": ("retrieval.pinecone",),
     "hiredis": ("chatserver.answers.redis_link",),
     "httpx": ("chatserver.cli", "chatserver.client"),
     "jinja2": ("prompts",),
     "langchain_core": ("retrieval.langchain",),
+    "langchain_pinecone": ("retrieval.pinecone",),
     "numpy": ("retrieval.embedded", "retrieval.embedders"),
     "openai": ("chatserver.models.openai_compatible",),
     "orjson": ("chatserver.answers", "chatserver.generation", "chatserver.ingest", "chatserver.protocol"),
+    "pinecone": ("retrieval.pinecone",),
     "pydantic": ("chatserver.edge", "chatserver.protocol", "chatserver.server_config", "chatserver.settings"),
     "pydantic_settings": ("chatserver.settings",),
     "rich": ("chatserver.cli",),
@@ -155,9 +160,11 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
 
 # Packages that one file alone imports, so that replacing the upstream means replacing that file.
 ONE_FILE = (
+    "aiohttp",
     "hiredis",
     "jinja2",
     "langchain_core",
+    "langchain_pinecone",
     "neo4j",
     "openai",
     "pinecone",
@@ -171,7 +178,7 @@ ONE_FILE = (
 IMPURE = {"asyncio", "concurrent", "http", "multiprocessing", "socket", "sqlite3", "ssl", "subprocess"}
 
 # Slow to import: only ever inside a function, or at the top of an adapter that wiring itself imports late.
-SLOW = {"langchain_core", "neo4j", "openai", "pinecone"}
+SLOW = {"aiohttp", "langchain_core", "langchain_pinecone", "neo4j", "openai", "pinecone"}
 
 
 @dataclass(frozen=True)

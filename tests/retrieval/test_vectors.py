@@ -7,6 +7,7 @@ import pytest
 
 from retrieval.embedded.database import Database
 from retrieval.embedded.vectors import SqliteVectorStore
+from retrieval.errors import DimensionMismatch
 
 FOREIGN = """
 import asyncio, sys
@@ -52,6 +53,22 @@ async def test_another_view_sees_every_change_at_its_next_search(
     await ours.delete(["b", "c"])
     await ours.upsert([("a", [1.0, 0.0, 0.0], {})])
     assert await find(theirs, 1, 0, 0) == ["a"]
+
+
+async def test_each_namespace_has_the_dimension_of_its_vectors(
+    stores: tuple[SqliteVectorStore, SqliteVectorStore],
+) -> None:
+    """Two namespaces may differ, and one that was emptied takes another dimension; an empty one is asked with any."""
+    ours, _ = stores
+    assert await find(ours, 1) == []
+    await ours.upsert([("a", [1.0, 0.0], {})], namespace="x")
+    await ours.upsert([("a", [1.0, 0.0, 0.0], {})], namespace="y")
+    with pytest.raises(DimensionMismatch):
+        await find(ours, 1, 0, 0, namespace="x")
+    assert await find(ours, 1, 0, 0, namespace="y") == ["a"]
+    await ours.delete(["a"], namespace="x")
+    await ours.upsert([("c", [1.0, 0.0, 0.0], {})], namespace="x")
+    assert await find(ours, 1, 0, 0, namespace="x") == ["c"]
 
 
 async def test_what_another_process_ingested_is_found(tmp_path: Path) -> None:

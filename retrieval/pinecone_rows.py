@@ -1,0 +1,74 @@
+"""Passages as Pinecone's rows: ids and namespaces in ASCII, requests no larger than it takes."""
+
+import hashlib
+import json
+import string
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import quote, unquote
+
+from retrieval.embedded.metadata import encode
+from retrieval.errors import Permanent
+from retrieval.types import Metadata, Vector
+
+PASSAGE = "_passage"
+"""Metadata: the id of a passage whose own is too long for Pinecone."""
+
+_MAX_VECTORS = 1_000
+_MAX_BYTES = 1_500_000  # of a request; Pinecone takes 2 MB
+_NUMBER_BYTES = 25  # of one float in JSON, at most
+_MAX_ID = 512
+_HASHED = "%sha256:"  # no escape starts like this
+
+_SAFE = "".join(sorted(set(string.printable) - set(string.whitespace) - {"%"})) + " "
+
+
+def id_of(name: str) -> str:
+    """Pinecone's ids are ASCII: the others are escaped like in a URL, and hashed when that is too long."""
+    escaped = quote(name, safe=_SAFE, errors="surrogatepass")
+    if len(escaped) <= _MAX_ID:
+        return escaped
+    return _HASHED + hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()
+
+
+def is_hashed(id: str) -> bool:
+    """Such an id does not tell its passage's: the row's `PASSAGE` does."""
+    return id.startswith(_HASHED)
+
+
+def passage_of(id: str) -> str:
+    """The inverse of `id_of` for an id that is not hashed."""
+    return unquote(id, errors="surrogatepass")
+
+
+def namespace_of(name: str) -> str:
+    return "%5F_default__" if name == "__default__" else id_of(name)  # Pinecone's other name for ""
+
+
+def requests(items: Sequence[tuple[str, Vector, Metadata]]) -> list[list[dict[str, Any]]]:
+    """The rows of an upsert, a list for each request. Raises `Permanent` for what is not metadata."""
+    return list(_packed([(passage, vector, encode(metadata)) for passage, vector, metadata in items]))
+
+
+def _packed(items: Sequence[tuple[str, Vector, str]]) -> Iterator[list[dict[str, Any]]]:
+    rows: list[dict[str, Any]] = []
+    size = 0
+    for passage, vector, metadata in items:
+        row = _row(passage, vector, metadata)
+        bytes_ = 2 * _MAX_ID + 6 * len(metadata) + _NUMBER_BYTES * len(vector)  # a letter is six in JSON's escapes
+        if rows and (len(rows) == _MAX_VECTORS or size + bytes_ > _MAX_BYTES):
+            yield rows
+            rows, size = [], 0
+        rows.append(row)
+        size += bytes_
+    if rows:
+        yield rows
+
+
+def _row(passage: str, vector: Vector, metadata: str) -> dict[str, Any]:
+    id, fields = id_of(passage), json.loads(metadata)
+    if PASSAGE in fields:
+        raise Permanent(f"metadata {PASSAGE!r} is a reserved name")
+    if is_hashed(id):
+        fields[PASSAGE] = passage
+    return {"id": id, "values": vector, "metadata": fields}
