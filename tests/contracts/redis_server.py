@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -15,6 +16,8 @@ from pathlib import Path
 import pytest
 
 START_S = 10.0
+JOURNALED = ("--appendonly", "yes", "--appendfsync", "everysec", "--auto-aof-rewrite-percentage", "0")
+"""Options of one that keeps what it was told, in one file."""
 
 
 def require_redis() -> None:
@@ -76,11 +79,26 @@ class RedisServer:
         cli = ["redis-cli", "-s", str(self.socket), *command]
         return subprocess.run(cli, capture_output=True, text=True, check=False).stdout.strip()
 
+    def signal(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
     def kill(self) -> None:
         """As when the machine kills it; nothing is saved."""
         assert self._process is not None
         self._process.kill()
         self._process.wait(10)
+
+    def journal_size(self) -> int:
+        """Bytes of the append-only file; with `JOURNALED`."""
+        return self._journal().stat().st_size
+
+    def forget_after(self, size: int) -> None:
+        """Of a killed one: what it has written since is lost, as what was not on the disk is when the power goes."""
+        with self._journal().open("r+b") as file:
+            file.truncate(size)
+
+    def _journal(self) -> Path:
+        return max((self.directory / "appendonlydir").glob("*.incr.aof"))
 
 
 @cache

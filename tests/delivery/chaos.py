@@ -1,47 +1,52 @@
 """The soak: `python -m tests.delivery.chaos --seconds 600 --seed 1`, or `make chaos`.
 
 Clients ask, are cut, forget and come back at random, while the processes of `chatserver serve --workers 2` are killed,
-frozen, rolled, drained and restarted at random. What is chosen comes from the seed; when it happens, from the machine,
-too. The run goes in rounds: at the end of each the disturbances pause, everybody reads to the end, and the checker
-judges.
+frozen, rolled, drained and restarted at random; with `--log redis --nodes 3`, while that happens to nodes on one Redis
+behind one address, to their ways to Redis, and to Redis itself. What is chosen comes from the seed; when it happens,
+from the machine too. The run goes in rounds: at the end of each the disturbances pause, everybody reads to the end, and
+the checker judges.
 """
 
 import argparse
 import asyncio
 import json
 import random
-import signal
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from tests.contracts.redis_server import JOURNALED, RedisServer, redis_server
 from tests.delivery.conformance.checker import Fault, check
+from tests.delivery.conformance.front import front
 from tests.delivery.conformance.judge import Closed, Judge, Refused, read_back
+from tests.delivery.conformance.proxy import proxy
 from tests.delivery.conformance.scenarios import Play, playing
-from tests.delivery.conformance.server import LOGS, Server, scripted_text, serving
+from tests.delivery.conformance.server import LOGS, Server, free_port, scripted_text, serving
+from tests.delivery.disturbances import Disturbances, ManyNodes, OneServer
 
 ROUND_S = 20.0
 END_S = 90.0
 """So long after the last disturbance everything has been read: else it is lost."""
 VERDICTS = ("lost", "duplicated", "spliced")
+SETTINGS = {"CHATSERVER_LEASE_S": "1", "CHATSERVER_DRAIN_S": "2"}
 
 
 class Chaos:
-    def __init__(self, server: Server, seed: int, clients: int) -> None:
+    def __init__(self, field: Disturbances, seed: int, clients: int, rng: random.Random) -> None:
         self.counts: Counter[str] = Counter()
         self.faults: list[Fault] = []
-        self._server = server
+        self._field = field
         self._seed = seed
         self._clients = clients
-        self._rng = random.Random(f"{seed}-disturbances")
+        self._rng = rng
         self._generations: list[tuple[str, int]] = []
 
     async def run(self, seconds: float) -> None:
@@ -53,7 +58,7 @@ class Chaos:
 
     async def _round(self, number: int, ends: float) -> None:
         self._generations.clear()
-        async with playing(self._server.target(), f"round {number}") as play:
+        async with playing(self._field.target(), f"round {number}") as play:
             clients = [
                 asyncio.create_task(self._live(play, random.Random(f"{self._seed}-{number}-{n}"), ends))
                 for n in range(self._clients)
@@ -115,68 +120,13 @@ class Chaos:
 
     async def _disturb(self) -> None:
         """One disturbance, and some quiet after it."""
-        act, weight = zip(*self._acts(), strict=True)
+        act, weight = zip(*self._field.acts(), strict=True)
         (chosen,) = self._rng.choices(act, weight)
         await chosen()
         await asyncio.sleep(self._rng.uniform(0.3, 3.0))
 
-    def _acts(self) -> list[tuple[Callable[[], Awaitable[None]], int]]:
-        """What may happen, and how often."""
-        single = [(self._kill, 4), (self._freeze, 3), (self._roll, 3), (self._drain, 2)]
-        return [*single, (self._restart, 1), (self._crash, 1)]
-
-    def _worker(self) -> int | None:
-        workers = [process.pid for process in self._server.processes() if process.pid != self._server.pid]
-        return self._rng.choice(sorted(workers)) if workers else None
-
-    async def _kill(self) -> None:
-        """SIGKILL to one process."""
-        if (pid := self._worker()) is not None:
-            self.counts["kills"] += 1
-            self._signal(signal.SIGKILL, pid)
-
-    async def _freeze(self) -> None:
-        """SIGSTOP, perhaps past the lease, and SIGCONT."""
-        if (pid := self._worker()) is not None:
-            self.counts["freezes"] += 1
-            self._signal(signal.SIGSTOP, pid)
-            await asyncio.sleep(self._rng.uniform(0.2, 2.5))
-            self._signal(signal.SIGCONT, pid)
-
-    async def _roll(self) -> None:
-        """SIGHUP: new processes, the old ones drain."""
-        self.counts["reloads"] += 1
-        self._server.signal(signal.SIGHUP)
-
-    async def _drain(self) -> None:
-        """SIGTERM to one process: it drains, and its parent replaces it."""
-        if (pid := self._worker()) is not None:
-            self.counts["drains"] += 1
-            self._signal(signal.SIGTERM, pid)
-
-    async def _restart(self) -> None:
-        """SIGTERM to the parent, and the whole server again."""
-        self.counts["drains"] += 1
-        self._server.signal(signal.SIGTERM)
-        await asyncio.to_thread(self._server.wait, 30)
-        await self._start()
-
-    async def _crash(self) -> None:
-        """SIGKILL to all processes, and the whole server again."""
-        self.counts["kills"] += 1
-        await asyncio.to_thread(self._server.kill)
-        await self._start()
-
-    async def _start(self) -> None:
-        await asyncio.sleep(self._rng.uniform(0, 1.5))
-        await asyncio.to_thread(lambda: self._server.start().wait_ready())
-
-    def _signal(self, number: signal.Signals, pid: int) -> None:
-        with suppress(ProcessLookupError):  # it has just ended by itself
-            self._server.signal(number, pid)
-
     def _sample(self) -> None:
-        self._generations += [(answer, number) for answer, number in self._server.generations() if number > 1]
+        self._generations += [(answer, number) for answer, number in self._field.generations() if number > 1]
 
     async def _judge(self, play: Play) -> None:
         journals = [client.journal for client in play.judges]
@@ -205,7 +155,8 @@ def question(rng: random.Random) -> str:
 
 
 def shown(result: dict[str, Any]) -> Table:
-    table = Table("count", "", title=f"chaos, seed {result['seed']}, {result['seconds']} s, log {result['log']}")
+    title = f"chaos, seed {result['seed']}, {result['seconds']} s, log {result['log']}, nodes {result['nodes']}"
+    table = Table("count", "", title=title)
     for name, count in result["counts"].items():
         table.add_row(name, str(count))
     for fault in result["faults"][:10]:
@@ -213,16 +164,47 @@ def shown(result: dict[str, Any]) -> Table:
     return table
 
 
-async def soak(arguments: argparse.Namespace, server: Server) -> dict[str, Any]:
-    chaos = Chaos(server, arguments.seed, arguments.clients)
-    await chaos.run(arguments.seconds)
+@asynccontextmanager
+async def many_nodes(
+    redis: RedisServer, count: int, directory: Path, rng: random.Random
+) -> AsyncIterator[Disturbances]:
+    """So many nodes on this Redis, which listens on a port."""
+    async with AsyncExitStack() as stack:
+        networks = [await stack.enter_async_context(proxy(redis.port)) for _ in range(count)]
+        nodes = []
+        for n, network in enumerate(networks):
+            (directory / str(n)).mkdir(exist_ok=True)
+            settings = SETTINGS | {"CHATSERVER_REDIS_URL": f"redis://127.0.0.1:{network.port}"}
+            nodes.append(Server(directory / str(n) / "data", settings=settings))
+            stack.enter_context(serving(nodes[-1], ready=False))
+        for node in nodes:
+            await asyncio.to_thread(node.wait_ready)
+        address = await stack.enter_async_context(front([node.port for node in nodes]))
+        yield ManyNodes(nodes, networks, redis, address, rng)
+        for node in nodes:  # the last one hit may still be starting
+            await asyncio.to_thread(node.wait_ready)
+
+
+async def soak(arguments: argparse.Namespace, directory: Path) -> dict[str, Any]:
+    rng = random.Random(f"{arguments.seed}-disturbances")
+    async with AsyncExitStack() as stack:
+        field: Disturbances
+        if arguments.nodes > 1:
+            redis = stack.enter_context(redis_server(directory, *JOURNALED, port=free_port()))
+            field = await stack.enter_async_context(many_nodes(redis, arguments.nodes, directory, rng))
+        else:
+            server = Server(directory / "data", "serve --workers 2", arguments.log, SETTINGS)
+            field = OneServer(stack.enter_context(serving(server)), rng)
+        chaos = Chaos(field, arguments.seed, arguments.clients, rng)
+        await chaos.run(arguments.seconds)
     kinds = Counter(fault.kind for fault in chaos.faults)
-    counts = dict(sorted(chaos.counts.items())) | {kind: kinds.pop(kind, 0) for kind in VERDICTS}
+    counts = dict(sorted((chaos.counts + field.counts).items())) | {kind: kinds.pop(kind, 0) for kind in VERDICTS}
     counts["other faults"] = kinds.total()
     return {
         "seed": arguments.seed,
         "seconds": arguments.seconds,
         "log": arguments.log,
+        "nodes": arguments.nodes,
         "counts": counts,
         "faults": [str(fault) for fault in chaos.faults],
     }
@@ -234,15 +216,16 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--log", choices=LOGS, default="sqlite")
+    parser.add_argument("--nodes", type=int, default=1, help="servers on one Redis")
     parser.add_argument("--json", type=Path, metavar="OUT")
     parser.add_argument("--keep", type=Path, metavar="DIRECTORY", help="keep data and output there")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory:
-        data = (arguments.keep or Path(directory)) / "data"
-        data.mkdir(parents=True, exist_ok=True)
-        settings = {"CHATSERVER_LEASE_S": "1", "CHATSERVER_DRAIN_S": "2"}
-        with serving(Server(data, "serve --workers 2", arguments.log, settings)) as server:
-            result = asyncio.run(soak(arguments, server))
+    if arguments.nodes > 1 and arguments.log != "redis":
+        parser.error("several nodes need --log redis")
+    with tempfile.TemporaryDirectory() as temporary:
+        directory = arguments.keep or Path(temporary)
+        directory.mkdir(parents=True, exist_ok=True)
+        result = asyncio.run(soak(arguments, directory))
     Console().print(shown(result))
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

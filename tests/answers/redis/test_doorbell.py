@@ -154,7 +154,7 @@ async def _behind_a_proxy(tmp_path: Path) -> AsyncIterator[tuple[RedisAnswerLog,
     port = free_port()
     with redis_server(tmp_path, port=port) as server:
         async with proxy(port) as network:
-            behind = f"redis://127.0.0.1:{network.url.rsplit(':', 1)[1].removesuffix('/ws')}"
+            behind = f"redis://127.0.0.1:{network.port}"
             log = await RedisAnswerLog.open(behind, probe_s=0.2, patience_s=0.4)
             direct = await RedisAnswerLog.open(server.url)
             try:

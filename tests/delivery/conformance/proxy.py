@@ -31,6 +31,8 @@ class Proxy:
 
     def __init__(self, port: int) -> None:
         self.url = ""
+        self.port = 0
+        """Where it listens, for what is no WebSocket."""
         self.reset_after: int | None = None
         """Bytes from the server on one connection after which it is reset."""
         self.pause_s = 0.0
@@ -126,7 +128,8 @@ async def proxy(port: int) -> AsyncIterator[Proxy]:
     """In front of a server on this machine; its links end with it."""
     network = Proxy(port)
     listener = await asyncio.start_server(network.serve, "127.0.0.1", 0)
-    network.url = f"ws://127.0.0.1:{listener.sockets[0].getsockname()[1]}/ws"
+    network.port = listener.sockets[0].getsockname()[1]
+    network.url = f"ws://127.0.0.1:{network.port}/ws"
     try:
         yield network
     finally:

@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from chatserver.models.scripted import parse_script
-from tests.contracts.redis_server import standalone_redis
+from tests.contracts.redis_server import RedisServer, standalone_redis
 from tests.delivery.conformance.checker import Report
 from tests.delivery.conformance.judge import Target
 from tests.delivery.conformance.scenarios import Play
@@ -75,15 +75,20 @@ def redis_url(directory: Path) -> str:
     return f"{standalone_redis().url}?db={number}"
 
 
-def _redis_owners(directory: Path) -> dict[str, tuple[int, str | None]]:
+def owners_in(redis: RedisServer, database: int = 0) -> dict[str, tuple[int, str | None]]:
+    """Of every answer in this Redis: its generation and owner."""
     script = (
         "local out = {} for _, key in ipairs(redis.call('KEYS', 'cs:{a:*}')) do"
         " local is = redis.call('HMGET', key, 'g', 'o')"
         " out[#out + 1] = string.sub(key, 7, -2) .. ' ' .. is[1] .. ' ' .. is[2] end return out"
     )
-    lines = standalone_redis().says("-n", str(_databases[directory]), "EVAL", script, "0").splitlines()
+    lines = redis.says("-n", str(database), "EVAL", script, "0").splitlines()
     parts = [line.split() for line in lines if line]  # without an owner there are two
     return {answer: (int(generation), owner[0] if owner else None) for answer, generation, *owner in parts}
+
+
+def _redis_owners(directory: Path) -> dict[str, tuple[int, str | None]]:
+    return owners_in(standalone_redis(), _databases[directory])
 
 
 LOGS: Mapping[str, LogUnderTest] = {
