@@ -171,6 +171,40 @@ def render(
 
 
 @app.command()
+def graph(
+    entity: Annotated[
+        str | None, typer.Argument(help="A name, or the id of a document, passage or record.", show_default=False)
+    ] = None,
+    answer: Annotated[
+        str | None, typer.Option(help="How the sources of this answer were reached, instead.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Draw it to FILE.svg or FILE.html (default: a tree here).", show_default=False)
+    ] = None,
+    hops: Annotated[int, typer.Option(min=1, max=3, help="How far around.")] = 1,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many nodes at most.")] = 50,
+    namespace: Namespace = "",
+    url: Url = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Show what is around an entity, or how an answer's sources were reached."""
+    from chatserver.cli.graph import graph
+
+    graph(
+        entity,
+        answer=answer,
+        out=out,
+        hops=hops,
+        limit=limit,
+        namespace=namespace,
+        url=url,
+        data_dir=data_dir,
+        json=json,
+    )
+
+
+@app.command()
 def check(data_dir: DataDir = None, json: Json = False) -> None:
     """Validate the configuration and reach every dependency."""
     from chatserver.cli.check import check

@@ -153,6 +153,21 @@ class Client:
         """Passages, best first: `{"id", "title", "text", "score", "why"}` each."""
         return await self._doors.search(text, top_k=top_k, namespace=namespace)
 
+    async def graph(
+        self,
+        entity: str | None = None,
+        *,
+        answer: str | None = None,
+        hops: int = 1,
+        limit: int = 50,
+        namespace: str = "",
+    ) -> dict[str, Any]:
+        """What is around an entity, or how the sources of an answer were reached: the document of `GET /v1/graph`.
+        Raises `Rejected` (`not_found`, `unknown_answer`)."""
+        return await self._doors.graph(
+            {"entity": entity, "answer": answer, "hops": hops, "limit": limit, "namespace": namespace}
+        )
+
     # What streams need (`chatserver.client.stream.Link`).
 
     async def open(self, stream: AnswerStream) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from chatserver.client.connection import is_loopback
 from chatserver.client.errors import ProtocolError, Rejected, Unreachable
@@ -40,6 +40,11 @@ class Doors:
             raise Rejected("search_failed", str(result["error"]))
         passages: list[dict[str, Any]] = result["passages"]
         return passages
+
+    async def graph(self, query: Mapping[str, str | int | None]) -> dict[str, Any]:
+        asked = urlencode({name: value for name, value in query.items() if value is not None})
+        document: dict[str, Any] = await self._call("GET", f"/v1/graph?{asked}")
+        return document
 
     async def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         import httpx

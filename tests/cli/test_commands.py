@@ -26,7 +26,7 @@ def test_help_is_quick() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
-    for command in ("serve", "ingest", "ask", "chat", "search", "check"):
+    for command in ("serve", "ingest", "ask", "chat", "search", "graph", "check"):
         assert f"  {command} " in done.stdout
 
 
