@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.contracts.redis_server import RedisServer, redis_server
-from tests.delivery.conformance.checker import Report
 from tests.delivery.conformance.judge import Refused
-from tests.delivery.conformance.scenarios import Play, playing
+from tests.delivery.conformance.nodes import generation, node, owner
+from tests.delivery.conformance.scenarios import playing
 from tests.delivery.conformance.server import Server, holds, serving
 from tests.eventually import eventually
 
@@ -26,29 +26,12 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 @pytest.fixture(scope="module")
 def nodes(redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Server]]:
     with ExitStack() as stack:
-        servers = [node(redis, tmp_path_factory.mktemp("node")) for _ in range(3)]
+        servers = [node(redis.url, tmp_path_factory.mktemp("node")) for _ in range(3)]
         for server in servers:
             stack.enter_context(serving(server, ready=False))
         for server in servers:
             server.wait_ready()
         yield servers
-
-
-def node(redis: RedisServer, directory: Path) -> Server:
-    return Server(directory / "data", "uvicorn", settings={"CHATSERVER_REDIS_URL": redis.url})
-
-
-def generation(redis: RedisServer, answer: str) -> int:
-    return int(redis.says("HGET", f"cs:{{a:{answer}}}", "g"))
-
-
-def owner(redis: RedisServer, answer: str) -> int:
-    """The process that tells this answer."""
-    return int(redis.says("HGET", f"cs:{{a:{answer}}}", "o").split("-")[-2] or 0)
-
-
-async def judged(play: Play, at: Server) -> Report:
-    return await holds(play, at)
 
 
 async def test_ask_here_stop_there_resume_elsewhere(nodes: list[Server]) -> None:
@@ -68,7 +51,7 @@ async def test_ask_here_stop_there_resume_elsewhere(nodes: list[Server]) -> None
         await at_c.come_back(chat)
         await at_c.ended(answer)
         assert client.journal.got("end")[0]["state"] == "stopped"
-        await judged(play, c)
+        await holds(play, c)
 
 
 async def test_entries_reach_another_node_soon(nodes: list[Server]) -> None:
@@ -85,7 +68,7 @@ async def test_entries_reach_another_node_soon(nodes: list[Server]) -> None:
         ]
         behind = sorted(at[1][seq] - at[0][seq] for seq in at[0] if seq > 20)
         assert behind[len(behind) // 2] < 0.1
-        await judged(play, b)
+        await holds(play, b)
 
 
 async def test_a_flush_in_the_middle_of_an_answer(nodes: list[Server], redis: RedisServer) -> None:
@@ -98,7 +81,7 @@ async def test_a_flush_in_the_middle_of_an_answer(nodes: list[Server], redis: Re
         await asyncio.gather(client.entries(20), other.entries(20))
         redis.says("FLUSHALL")
         await asyncio.gather(client.finish(chat), other.finish(chat))
-        await judged(play, b)
+        await holds(play, b)
         assert generation(redis, answer) == 1, "nobody had to tell it again"
 
 
@@ -124,7 +107,7 @@ async def test_redis_away_in_the_middle_of_answers(nodes: list[Server], redis: R
             ask = {"id": f"late-{at.port}", "chat": chat, "text": play.target.question(5)}
             late.pending[ask["id"]] = ask
             await late.finish(chat)
-        await judged(play, b)
+        await holds(play, b)
         assert {generation(redis, answer) for _, _, answer in asked} == {1}
 
 
@@ -139,12 +122,12 @@ async def test_a_deaf_network_to_one_node(nodes: list[Server], redis: RedisServe
             redis.says("CLIENT", "KILL", "TYPE", "pubsub")
             await other.entries(10)
         await asyncio.gather(client.ended(answer), other.ended(answer))
-        await judged(play, b)
+        await holds(play, b)
 
 
 async def test_a_node_that_dies_is_taken_over_from(redis: RedisServer, nodes: list[Server], tmp_path: Path) -> None:
     """SIGKILL to the node that tells the answer: another one finishes it, and says what it withdraws."""
-    with serving(node(redis, tmp_path)) as doomed:
+    with serving(node(redis.url, tmp_path)) as doomed:
         async with playing(doomed.target(), "dies") as play:
             asked = [await play.asks(100, 10, f" {n}") for n in range(3)]
             for client, _, answer in asked:
@@ -154,14 +137,14 @@ async def test_a_node_that_dies_is_taken_over_from(redis: RedisServer, nodes: li
             for client, chat, _ in asked:
                 client.target = nodes[1].target()
                 await client.finish(chat)
-            report = await judged(play, nodes[2])
+            report = await holds(play, nodes[2])
     assert report.counts["takeovers"] == taken > 0
 
 
 async def test_a_node_that_is_stopped_hands_over(redis: RedisServer, nodes: list[Server], tmp_path: Path) -> None:
     """SIGTERM with less time than the answer needs: it is released, and another node goes on at once, long before the
     lease would have ended."""
-    leaving = node(redis, tmp_path)
+    leaving = node(redis.url, tmp_path)
     leaving.settings = {**leaving.settings, "CHATSERVER_DRAIN_S": "0.5", "CHATSERVER_LEASE_S": "60"}
     with serving(leaving):
         async with playing(leaving.target(), "leaves") as play:
@@ -173,4 +156,4 @@ async def test_a_node_that_is_stopped_hands_over(redis: RedisServer, nodes: list
             await eventually(lambda: generation(redis, answer) == 2, within_s=8)
             client.target = nodes[0].target()
             await client.finish(chat)
-            await judged(play, nodes[1])
+            await holds(play, nodes[1])

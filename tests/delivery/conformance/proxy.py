@@ -5,7 +5,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _CHUNK = 4096
 
@@ -16,6 +16,8 @@ class _Link:
 
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter
+    said: bytearray = field(default_factory=bytearray)
+    """What the client said first, up to `_CHUNK` bytes."""
 
     def reset(self) -> None:
         """RST to both sides: what is unsent is dropped."""
@@ -59,9 +61,15 @@ class Proxy:
         self._up.set()
         self._down.set()
 
-    def forget(self) -> None:
-        """The links of now become half-open: what comes is dropped, nothing is sent, no side is told."""
-        self._half_open |= self._links
+    def forget(self, saying: bytes = b"") -> None:
+        """The links of now become half-open: what comes is dropped, nothing is sent, no side is told. Only those whose
+        clients began with something that holds `saying`."""
+        self._half_open |= {link for link in self._links if saying in link.said}
+
+    def redirect(self, port: int) -> None:
+        """Another server takes the place of this one: every link is reset, and the next ones lead there."""
+        self._port = port
+        self.reset()
 
     def reset(self) -> None:
         for link in list(self._links):
@@ -105,6 +113,8 @@ class Proxy:
         forwarded = 0
         flows = self._down if down else self._up
         while piece := await reader.read(_CHUNK):
+            if not down:
+                link.said += piece[: _CHUNK - len(link.said)]
             await flows.wait()
             if link in self._half_open:
                 continue
