@@ -155,7 +155,8 @@ class _Wire(asyncio.Protocol):
 
 class RedisLink:
     """`open` it on the loop that uses it; `aclose` ends it. `opened` runs on each new connection before anybody may
-    call, `reopened` after each but the first; `heard` gets what Redis says unasked (pub/sub)."""
+    call, `reopened` after each but the first; `heard` gets what Redis says unasked (pub/sub).
+    Without `report` the log hears nothing of it: who uses the link tells."""
 
     def __init__(
         self,
@@ -165,8 +166,10 @@ class RedisLink:
         reopened: Callable[[], None] = lambda: None,
         heard: Callable[[Any], None] = lambda reply: None,
         patience_s: float = PATIENCE_S,
+        report: bool = True,
     ) -> None:
         self._address = address
+        self._report = report
         self._opened = opened
         self._reopened = reopened
         self._heard = heard
@@ -180,9 +183,14 @@ class RedisLink:
     def ready(self) -> bool:
         return self._ready and self._wire is not None and self._wire.is_open
 
-    async def open(self) -> None:
-        """Returns once connected. Raises `LogUnavailable` when the first attempt fails; then nothing is left open."""
-        await self._connect()
+    async def open(self, *, required: bool = True) -> None:
+        """Returns once connected. Raises `LogUnavailable` when the first attempt fails; then nothing is left open.
+        When the connection is not `required` it returns all the same, and the link goes on trying."""
+        try:
+            await self._connect()
+        except LogUnavailable:
+            if required:
+                raise
         self._keeper = asyncio.create_task(self._keep(), name="redis-link")
 
     async def call(self, *command: Argument) -> Any:
@@ -251,16 +259,16 @@ class RedisLink:
             if self._ready:
                 await self._until_gone()
                 self._ready, attempt = False, 0
-                log.warning("connection to Redis lost")
+                self._tell(log.warning, "connection to Redis lost")
             await asyncio.sleep(_BACKOFF_S[min(attempt, len(_BACKOFF_S) - 1)] * random.uniform(0.5, 1.5))  # noqa: S311
             attempt += 1
             try:
                 await self._connect()
-                log.info("connected to Redis again", attempts=attempt)
+                self._tell(log.info, "connected to Redis again", attempts=attempt)
                 self._reopened()
             except LogUnavailable as error:
                 if attempt == 1:
-                    log.warning("cannot connect to Redis, trying on", error=str(error))
+                    self._tell(log.warning, "cannot connect to Redis, trying on", error=str(error))
 
     async def _until_gone(self) -> None:
         while not self._gone.is_set():
@@ -270,8 +278,12 @@ class RedisLink:
             except TimeoutError:
                 since = self._wire.waits_since() if self._wire is not None else None
                 if since is not None and asyncio.get_running_loop().time() - since > self._patience_s:
-                    log.warning("Redis does not answer any more", patience_s=self._patience_s)
+                    self._tell(log.warning, "Redis does not answer any more", patience_s=self._patience_s)
                     self.rebuild()
+
+    def _tell(self, tell: Callable[..., object], event: str, **details: object) -> None:
+        if self._report:
+            tell(event, **details)
 
 
 class RedisRefused(LogUnavailable):

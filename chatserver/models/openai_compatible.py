@@ -1,4 +1,5 @@
-"""Any server that speaks OpenAI's chat completions, through the official SDK: the only module that imports it.
+"""Any server that speaks OpenAI's chat completions and embeddings, through the official SDK: the only module that
+imports it.
 
 Three silences have their own limits: connecting, waiting for the first token, waiting between two. Nothing is tried
 again here; an error says whether trying again may help. However the stream ends, by the server, an error or the
@@ -17,9 +18,15 @@ import openai
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
 from chatserver.models.port import Message, ModelError, ModelPart, ModelRequest, NoticePart, TextPart, UsagePart
+from retrieval.embedders.checks import check_texts, check_vectors
+from retrieval.errors import Permanent, Temporary
+from retrieval.types import Vector
 
 _NO_KEY = "none"
 """The SDK insists on a key; a local server needs none."""
+
+_TEXTS = 256
+"""In one call for embeddings."""
 
 _CUT_SHORT = {
     "length": ("model_truncated", "The model reached its length limit: the answer may be incomplete."),
@@ -49,12 +56,7 @@ class OpenAICompatibleModel:
     ) -> None:
         self.name = name
         self._limits = limits
-        self._client = openai.AsyncOpenAI(
-            api_key=api_key or _NO_KEY,
-            base_url=base_url,
-            max_retries=0,
-            timeout=openai.Timeout(None, connect=limits.connect_s),
-        )
+        self._client = _client(api_key, base_url, limits.connect_s)
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelPart, None]:
         began = False
@@ -101,6 +103,64 @@ class OpenAICompatibleModel:
                 until = loop.time() + self._limits.between_tokens_s
         finally:
             await stream.close()
+
+
+class OpenAICompatibleEmbedder:
+    """`name` is the server's name for the model, `dimension` what it is known to answer with. At most `concurrency`
+    calls are under way, each over a connection that is used again, with at most `_TEXTS` texts."""
+
+    def __init__(
+        self,
+        name: str,
+        dimension: int,
+        *,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        concurrency: int = 20,
+    ) -> None:
+        self.name = name
+        self.dimension = dimension
+        self._client = _client(api_key, base_url, Limits().connect_s)
+        self._places = asyncio.Semaphore(concurrency)
+
+    async def embed(self, texts: Sequence[str]) -> list[Vector]:
+        """Raises what the `Embedder` port says; there is no limit of time."""
+        check_texts(texts)
+        try:
+            async with asyncio.TaskGroup() as group:
+                calls = [
+                    group.create_task(self._embed(list(texts[start : start + _TEXTS])))
+                    for start in range(0, len(texts), _TEXTS)
+                ]
+        except ExceptionGroup as failures:  # the first has ended the others
+            raise failures.exceptions[0] from None
+        vectors = [vector for call in calls for vector in call.result()]
+        check_vectors(vectors, count=len(texts), dimension=self.dimension)
+        return vectors
+
+    async def aclose(self) -> None:
+        await self._client.close()
+
+    async def _embed(self, texts: list[str]) -> list[Vector]:
+        try:
+            async with self._places:
+                answer = await self._client.embeddings.create(model=self.name, input=texts)
+        except (openai.APIError, ValueError) as error:
+            failed = _model_error(error, began=False)
+            if failed.temporary:
+                raise Temporary(str(failed), retry_after_s=failed.retry_after_s) from error
+            raise Permanent(str(failed)) from error
+        return [list(one.embedding) for one in sorted(answer.data, key=lambda one: one.index)]
+
+
+def _client(api_key: str | None, base_url: str | None, connect_s: float) -> openai.AsyncOpenAI:
+    """Nothing is tried again by the SDK itself."""
+    return openai.AsyncOpenAI(
+        api_key=api_key or _NO_KEY,
+        base_url=base_url,
+        max_retries=0,
+        timeout=openai.Timeout(None, connect=connect_s),
+    )
 
 
 def _spelled(messages: Sequence[Message]) -> list[ChatCompletionMessageParam]:

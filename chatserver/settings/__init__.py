@@ -11,6 +11,7 @@ How the HTTP server listens is not here but in `uvicorn.toml`, see `chatserver.s
 from chatserver.settings.groups import (
     DEFAULT_MODEL,
     Delivery,
+    Embeddings,
     Generation,
     Model,
     Neo4j,
@@ -28,6 +29,7 @@ __all__ = [
     "DEFAULT_MODEL",
     "FILE_VARIABLE",
     "Delivery",
+    "Embeddings",
     "Generation",
     "Model",
     "Neo4j",

@@ -161,6 +161,34 @@ class Prompt(Group):
     )
 
 
+class Embeddings(Group):
+    """What makes vectors of texts. All of a data directory are made by one."""
+
+    name: str = Field(
+        default="wordllama",
+        validation_alias="CHATSERVER_EMBEDDER",
+        min_length=1,
+        description="`wordllama`, which needs no server, or the name of a model of the OpenAI-compatible server",
+    )
+    dimension: int = Field(
+        default=1536,
+        validation_alias="CHATSERVER_EMBEDDING_DIMENSION",
+        ge=1,
+        le=65_536,
+        description="numbers in a vector of the server's embedding model",
+    )
+    cache_days: float = Field(
+        default=30.0,
+        validation_alias="CHATSERVER_EMBEDDING_CACHE_DAYS",
+        ge=0,
+        description="how long its vectors are kept, in Redis when one is set and in the data directory; 0: not",
+    )
+
+    @property
+    def is_local(self) -> bool:
+        return self.name == "wordllama"
+
+
 class Model(Group):
     """Without a name: the extractive model, or `DEFAULT_MODEL` when a key or a base URL is set."""
 

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import get_args
 
-from pydantic import SecretStr
+from pydantic import SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from chatserver.settings.groups import (
     Delivery,
+    Embeddings,
     Generation,
     Group,
     Model,
@@ -34,6 +35,7 @@ class Settings(BaseSettings):
     upstreams: Upstreams = Upstreams()
     prompt: Prompt = Prompt()
     model: Model = Model()
+    embeddings: Embeddings = Embeddings()
     pinecone: Pinecone = Pinecone()
     neo4j: Neo4j = Neo4j()
     redis: Redis = Redis()
@@ -48,6 +50,15 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings,)
+
+    @model_validator(mode="after")
+    def _server_for_a_named_embedder(self) -> "Settings":
+        if not (self.embeddings.is_local or self.model.has_server):
+            raise ValueError(
+                f"CHATSERVER_EMBEDDER = {self.embeddings.name!r}: a named embedding model needs OPENAI_API_KEY or "
+                "OPENAI_BASE_URL; allowed without them: wordllama"
+            )
+        return self
 
     def unsupported(self) -> list[str]:
         """Names that are set but that this version does not use yet: told by `check`, never ignored in silence."""

@@ -1,12 +1,13 @@
 """The stores, and the ways to ask them."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from chatserver.guards.watch import Counts, Watch
 from chatserver.ingest.ingestion import Ingestion
 from chatserver.settings import Settings
+from chatserver.wiring.embedder import open_embedder
 from chatserver.wiring.upstreams import Upstreams
 from graph.embedded.records import SqliteRecordStore
 from graph.embedded.store import SqliteGraphStore
@@ -16,7 +17,6 @@ from retrieval.embedded.database import Database
 from retrieval.embedded.documents import SqliteDocumentStore
 from retrieval.embedded.keywords import SqliteKeywordIndex
 from retrieval.embedded.vectors import SqliteVectorStore
-from retrieval.embedders.wordllama import WordLlamaEmbedder
 from retrieval.fusion import GRAPH, KEYWORD, VECTOR
 from retrieval.hybrid import Hybrid
 from retrieval.legs import count_words, keyword_leg, vector_leg
@@ -41,9 +41,10 @@ class Knowledge:
 async def open_knowledge(settings: Settings, watch: Watch | None = None) -> AsyncIterator[Knowledge]:
     """The stores alone, for commands that need no answers. `watch` is told of every call to an upstream."""
     upstreams = Upstreams.guarded(settings, watch or Counts())
-    database = await Database.open(settings.storage.data_dir / "knowledge.db")
-    embedder = WordLlamaEmbedder()
-    try:
+    async with AsyncExitStack() as stack:
+        database = await Database.open(settings.storage.data_dir / "knowledge.db")
+        stack.push_async_callback(database.aclose)
+        embedder = await stack.enter_async_context(open_embedder(settings, upstreams))
         documents = await SqliteDocumentStore.open(database)
         keywords = await SqliteKeywordIndex.open(database)
         vectors = await SqliteVectorStore.open(database)
@@ -59,6 +60,3 @@ async def open_knowledge(settings: Settings, watch: Watch | None = None) -> Asyn
         )
         ingestion = Ingestion(documents, vectors, embedder, graph, records)
         yield Knowledge(documents, graph, records, hybrid, ingestion, embedder, upstreams)
-    finally:
-        await embedder.aclose()
-        await database.aclose()

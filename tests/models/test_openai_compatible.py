@@ -1,20 +1,15 @@
-"""The adapter with the real SDK against `ChatServer`: a small real HTTP server of our own on a loopback port, which
+"""The adapter with the real SDK against `OpenAIServer`: a small real HTTP server of our own on a loopback port, which
 speaks as much of chat completions as these tests need, and misbehaves on demand."""
 
 import asyncio
-import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 import pytest
 import pytest_asyncio
-import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.responses import Response, StreamingResponse
 
 from chatserver.models.openai_compatible import Limits, OpenAICompatibleModel
 from chatserver.models.port import (
@@ -28,103 +23,28 @@ from chatserver.models.port import (
     TextPart,
     UsagePart,
 )
+from tests.models.openai_server import HELLO, Answer, OpenAIServer, event, openai_server, refusing, streaming
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-Answer = Callable[[Request], Awaitable[Response]]
 
 REQUEST = ModelRequest("hi", "en", Context(), (Message("system", "Be short."), Message("user", "hi")))
 
 
-def event(delta: dict[str, Any] | None = None, finish: str | None = None, usage: dict[str, int] | None = None) -> str:
-    choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish}]
-    chunk = {"id": "x", "object": "chat.completion.chunk", "created": 0, "model": "m", "choices": choices}
-    return f"data: {json.dumps(chunk | ({'usage': usage} if usage else {}))}\n\n"
-
-
-HELLO = (
-    event({"role": "assistant", "content": ""}),
-    event({"content": "Hel"}),
-    event({"content": "lo"}),
-    event({}, finish="stop"),
-    event(usage={"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}),
-    "data: [DONE]\n\n",
-)
-
-
-def streaming(*events: str) -> Answer:
-    async def answer(request: Request) -> Response:
-        async def body() -> AsyncIterator[str]:
-            for line in events:
-                yield line
-
-        return StreamingResponse(body(), media_type="text/event-stream")
-
-    return answer
-
-
-def refusing(status: int, retry_after: str | None = None, code: str | None = None) -> Answer:
-    headers = None if retry_after is None else {"Retry-After": retry_after}
-
-    async def answer(request: Request) -> Response:
-        return JSONResponse({"error": {"message": "no", "code": code}}, status, headers=headers)
-
-    return answer
-
-
-class ChatServer:
-    """One answer for every request; remembers what it was asked, and whether a stalled stream was closed."""
-
-    def __init__(self, url: str = "") -> None:
-        self.answer: Answer = streaming(*HELLO)
-        self.asked: list[tuple[dict[str, Any], str]] = []
-        self.closed = asyncio.Event()
-        self.url = url
-
-    async def complete(self, request: Request) -> Response:
-        self.asked.append((await request.json(), request.headers["authorization"]))
-        return await self.answer(request)
-
-    def stalling(self, *events: str) -> Answer:
-        async def answer(request: Request) -> Response:
-            async def body() -> AsyncIterator[str]:
-                for line in events:
-                    yield line
-                try:
-                    await asyncio.Event().wait()
-                finally:
-                    self.closed.set()
-
-            return StreamingResponse(body(), media_type="text/event-stream")
-
-        return answer
-
-
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def running() -> AsyncIterator[ChatServer]:
-    server = ChatServer()
-    app = Starlette(routes=[Route("/v1/chat/completions", server.complete, methods=["POST"])])
-    config = uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
-    process = uvicorn.Server(config)
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()  # so that the first request waits rather than fails while the server starts
-        server.url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        task = asyncio.create_task(process._serve(sockets=[listener]))  # `serve` would take the signals
+async def running() -> AsyncIterator[OpenAIServer]:
+    async with openai_server() as server:
         yield server
-        process.should_exit = True
-        await task
 
 
 @pytest.fixture
-def server(running: ChatServer) -> ChatServer:
-    running.answer, running.asked, running.closed = streaming(*HELLO), [], asyncio.Event()
+def server(running: OpenAIServer) -> OpenAIServer:
+    running.reset()
     return running
 
 
 @asynccontextmanager
 async def model_of(
-    server: ChatServer, limits: Limits | None = None, key: str | None = None
+    server: OpenAIServer, limits: Limits | None = None, key: str | None = None
 ) -> AsyncIterator[OpenAICompatibleModel]:
     model = OpenAICompatibleModel("m", api_key=key, base_url=server.url, limits=limits or Limits())
     try:
@@ -143,12 +63,12 @@ async def outcome(model: Model) -> tuple[list[ModelPart], ModelError | None]:
     return parts, None
 
 
-async def ask(server: ChatServer, limits: Limits | None = None) -> tuple[list[ModelPart], ModelError | None]:
+async def ask(server: OpenAIServer, limits: Limits | None = None) -> tuple[list[ModelPart], ModelError | None]:
     async with model_of(server, limits) as model:
         return await outcome(model)
 
 
-async def test_an_answer_streams_with_its_usage(server: ChatServer) -> None:
+async def test_an_answer_streams_with_its_usage(server: OpenAIServer) -> None:
     """Text comes in the server's pieces, then the usage that was asked for."""
     async with model_of(server, key="sk-1") as model:
         assert await outcome(model) == ([TextPart("Hel"), TextPart("lo"), UsagePart(7, 2)], None)
@@ -158,7 +78,7 @@ async def test_an_answer_streams_with_its_usage(server: ChatServer) -> None:
     assert authorization == "Bearer sk-1"
 
 
-async def test_a_local_server_needs_no_key(server: ChatServer) -> None:
+async def test_a_local_server_needs_no_key(server: OpenAIServer) -> None:
     """A base URL alone is enough."""
     assert (await ask(server))[1] is None
 
@@ -179,7 +99,7 @@ async def test_a_local_server_needs_no_key(server: ChatServer) -> None:
     ],
 )
 async def test_a_refusal_is_typed(
-    server: ChatServer, answer: Answer, code: str, temporary: bool, retry_after_s: float | None
+    server: OpenAIServer, answer: Answer, code: str, temporary: bool, retry_after_s: float | None
 ) -> None:
     """Each status becomes a code that says what happened and whether trying again may help, asked only once."""
     server.answer = answer
@@ -199,7 +119,7 @@ async def test_a_refusal_is_typed(
     ],
     ids=["malformed chunk", "no end", "error event"],
 )
-async def test_a_broken_stream_keeps_what_was_said(server: ChatServer, broken: Answer) -> None:
+async def test_a_broken_stream_keeps_what_was_said(server: OpenAIServer, broken: Answer) -> None:
     """A stream that breaks gives what came before, then a temporary error."""
     server.answer = broken
     parts, error = await ask(server)
@@ -222,7 +142,7 @@ async def test_a_connection_cut_in_the_middle_is_a_broken_stream() -> None:
 
     listener = await asyncio.start_server(die, "127.0.0.1", 0)
     async with listener:
-        parts, error = await ask(ChatServer(f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1"))
+        parts, error = await ask(OpenAIServer(f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1"))
     assert parts == [TextPart("Hel")]
     assert error is not None
     assert error.code == "model_stream_broken"
@@ -232,14 +152,14 @@ async def test_nobody_listening_is_unavailable() -> None:
     """A server that can't be reached is a temporary error."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        parts, error = await ask(ChatServer(f"http://127.0.0.1:{unused.getsockname()[1]}/v1"))
+        parts, error = await ask(OpenAIServer(f"http://127.0.0.1:{unused.getsockname()[1]}/v1"))
     assert parts == []
     assert error is not None
     assert (error.code, error.temporary) == ("model_unavailable", True)
 
 
 @pytest.mark.parametrize("said", [0, 2])
-async def test_silence_is_a_timeout(server: ChatServer, said: int) -> None:
+async def test_silence_is_a_timeout(server: OpenAIServer, said: int) -> None:
     """Neither the first token nor a later one is waited for longer than its limit, and the connection is closed."""
     server.answer = server.stalling(*HELLO[1 : 1 + said])
     async with model_of(server, Limits(first_token_s=0.3, between_tokens_s=0.1)) as model:
@@ -251,7 +171,7 @@ async def test_silence_is_a_timeout(server: ChatServer, said: int) -> None:
 
 
 @pytest.mark.parametrize("how", ["cancel", "close"])
-async def test_stopping_closes_the_connection(server: ChatServer, how: str) -> None:
+async def test_stopping_closes_the_connection(server: OpenAIServer, how: str) -> None:
     """Cancelling the reader, or closing the iterator, ends the call at the server too."""
     server.answer = server.stalling(HELLO[1])
     async with model_of(server) as model:
@@ -268,7 +188,7 @@ async def test_stopping_closes_the_connection(server: ChatServer, how: str) -> N
 
 
 @pytest.mark.parametrize(("reason", "code"), [("length", "model_truncated"), ("content_filter", "model_filtered")])
-async def test_an_answer_cut_short_is_noticed(server: ChatServer, reason: str, code: str) -> None:
+async def test_an_answer_cut_short_is_noticed(server: OpenAIServer, reason: str, code: str) -> None:
     """The reader is told when the model stopped for another reason than being done."""
     server.answer = streaming(HELLO[1], event({}, finish=reason))
     parts, error = await ask(server)
@@ -276,17 +196,44 @@ async def test_an_answer_cut_short_is_noticed(server: ChatServer, reason: str, c
     assert [part.code for part in parts if isinstance(part, NoticePart)] == [code]
 
 
-async def test_connections_are_reused(server: ChatServer) -> None:
+async def test_connections_are_reused(server: OpenAIServer) -> None:
     """Two answers after one another go over one connection."""
-    ports: set[int] = set()
-
-    async def noting(request: Request) -> Response:
-        assert request.client is not None
-        ports.add(request.client.port)
-        return await streaming(*HELLO)(request)
-
-    server.answer = noting
     async with model_of(server) as model:
         for _ in range(3):
             assert (await outcome(model))[1] is None
-    assert len(ports) == 1
+    assert len(server.connections) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+async def test_an_answer_of_half_a_minute(server: OpenAIServer) -> None:
+    """A slow first token and a long answer are waited for: what counts is each silence, not the sum."""
+
+    async def answer(request: Request) -> Response:
+        async def body() -> AsyncIterator[str]:
+            await asyncio.sleep(8)
+            for _ in range(48):
+                yield HELLO[1]
+                await asyncio.sleep(0.5)
+            for line in HELLO[3:]:
+                yield line
+
+        return StreamingResponse(body(), media_type="text/event-stream")
+
+    server.answer = answer
+    parts, error = await ask(server, Limits(first_token_s=30, between_tokens_s=15))
+    assert error is None
+    assert parts == [TextPart("Hel")] * 48 + [UsagePart(7, 2)]
+
+
+async def test_a_slow_first_token_is_waited_for(server: OpenAIServer) -> None:
+    """It has a limit of its own, longer than that between two tokens."""
+
+    async def answer(request: Request) -> Response:
+        await asyncio.sleep(0.3)
+        return await streaming(*HELLO)(request)
+
+    server.answer = answer
+    parts, error = await ask(server, Limits(first_token_s=30, between_tokens_s=0.2))
+    assert error is None
+    assert parts[0] == TextPart("Hel")

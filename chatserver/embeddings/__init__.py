@@ -1,0 +1,1 @@
+"""Vectors that need not be computed twice: caches, and the embedder that looks into them first."""

@@ -1,0 +1,146 @@
+"""`OpenAIServer`: a small real HTTP server of our own on a loopback port. It speaks as much of OpenAI's chat
+completions and embeddings as these tests need, and misbehaves on demand; there is no model behind it."""
+
+import asyncio
+import base64
+import hashlib
+import json
+import socket
+from array import array
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+Answer = Callable[[Request], Awaitable[Response]]
+
+
+def event(delta: dict[str, Any] | None = None, finish: str | None = None, usage: dict[str, int] | None = None) -> str:
+    choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish}]
+    chunk = {"id": "x", "object": "chat.completion.chunk", "created": 0, "model": "m", "choices": choices}
+    return f"data: {json.dumps(chunk | ({'usage': usage} if usage else {}))}\n\n"
+
+
+HELLO = (
+    event({"role": "assistant", "content": ""}),
+    event({"content": "Hel"}),
+    event({"content": "lo"}),
+    event({}, finish="stop"),
+    event(usage={"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}),
+    "data: [DONE]\n\n",
+)
+
+
+def streaming(*events: str) -> Answer:
+    async def answer(request: Request) -> Response:
+        async def body() -> AsyncIterator[str]:
+            for line in events:
+                yield line
+
+        return StreamingResponse(body(), media_type="text/event-stream")
+
+    return answer
+
+
+def refusing(status: int, retry_after: str | None = None, code: str | None = None) -> Answer:
+    headers = None if retry_after is None else {"Retry-After": retry_after}
+
+    async def answer(request: Request) -> Response:
+        return JSONResponse({"error": {"message": "no", "code": code}}, status, headers=headers)
+
+    return answer
+
+
+class OpenAIServer:
+    """One `answer` for every completion, vectors for every embedding unless it is `refusing`; remembers what it was
+    asked and over which connections, and whether a stalled stream was closed."""
+
+    def __init__(self, url: str = "") -> None:
+        self.url = url
+        self.reset()
+
+    def reset(self) -> None:
+        self.answer: Answer = streaming(*HELLO)
+        self.refusing: Answer | None = None
+        self.asked: list[tuple[dict[str, Any], str]] = []
+        self.connections: set[int] = set()
+        self.under_way = self.most_under_way = 0
+        self.latency_s = 0.0
+        self.dimension = 8
+        self.closed = asyncio.Event()
+
+    async def complete(self, request: Request) -> Response:
+        await self._note(request)
+        return await self.answer(request)
+
+    async def embed(self, request: Request) -> Response:
+        body = await self._note(request)
+        if self.refusing is not None:
+            return await self.refusing(request)
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        await asyncio.sleep(self.latency_s)
+        self.under_way -= 1
+        data = [
+            {"object": "embedding", "index": index, "embedding": self._spelled(text, body.get("encoding_format"))}
+            for index, text in enumerate(body["input"])
+        ]
+        data.reverse()  # the index tells the order, the list does not
+        usage = {"prompt_tokens": 1, "total_tokens": 1}
+        return JSONResponse({"object": "list", "data": data, "model": body["model"], "usage": usage})
+
+    def vector(self, text: str) -> list[float]:
+        """A text's vector is made of its hash."""
+        digest = hashlib.sha512(text.encode()).digest()
+        return list(array("f", [digest[n % 64] / 255 for n in range(self.dimension)]))
+
+    def _spelled(self, text: str, form: str | None) -> list[float] | str:
+        vector = self.vector(text)
+        return base64.b64encode(array("f", vector).tobytes()).decode() if form == "base64" else vector
+
+    async def _note(self, request: Request) -> dict[str, Any]:
+        assert request.client is not None
+        body: dict[str, Any] = await request.json()
+        self.asked.append((body, request.headers["authorization"]))
+        self.connections.add(request.client.port)
+        return body
+
+    def stalling(self, *events: str) -> Answer:
+        async def answer(request: Request) -> Response:
+            async def body() -> AsyncIterator[str]:
+                for line in events:
+                    yield line
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    self.closed.set()
+
+            return StreamingResponse(body(), media_type="text/event-stream")
+
+        return answer
+
+
+@asynccontextmanager
+async def openai_server() -> AsyncIterator[OpenAIServer]:
+    server = OpenAIServer()
+    app = Starlette(
+        routes=[
+            Route("/v1/chat/completions", server.complete, methods=["POST"]),
+            Route("/v1/embeddings", server.embed, methods=["POST"]),
+        ]
+    )
+    config = uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
+    process = uvicorn.Server(config)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()  # so that the first request waits rather than fails while the server starts
+        server.url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        task = asyncio.create_task(process._serve(sockets=[listener]))  # `serve` would take the signals
+        yield server
+        process.should_exit = True
+        await task
