@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: install run test test-all check bench chaos lock clean
+.PHONY: install neo4j run test test-all check bench chaos lock clean
 
 install: $(STAMP)
 
@@ -15,6 +15,12 @@ $(STAMP): requirements.lock pyproject.toml
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $(STAMP)
+
+# The graph server that the tests start; it needs Java 17 and Maven, and is kept in Maven's own folder.
+neo4j: $(VENV)/neo4j.classpath
+
+$(VENV)/neo4j.classpath: tests/neo4j/pom.xml $(STAMP)
+	mvn -q -B -f tests/neo4j/pom.xml dependency:build-classpath -Dmdep.outputFile=$(CURDIR)/$@
 
 run: $(STAMP)
 	$(BIN)/chatserver serve --sample

@@ -32,8 +32,15 @@ COSTLY: dict[str, tuple[str, ...]] = {
     ),  # the openai SDK takes it when it is there
     "langchain_core": ("retrieval.langchain", "retrieval.pinecone"),
     "langchain_pinecone": ("retrieval.pinecone",),
-    "neo4j": (),
-    "numpy": ("retrieval.embedded", "retrieval.embedders", "retrieval.langchain", "retrieval.pinecone", *ABOVE_WIRING),
+    "neo4j": ("graph.neo4j.database",),
+    "numpy": (
+        "graph.neo4j.database",
+        "retrieval.embedded",
+        "retrieval.embedders",
+        "retrieval.langchain",
+        "retrieval.pinecone",
+        *ABOVE_WIRING,
+    ),
     "openai": ("chatserver.models.openai_compatible", "retrieval.pinecone"),
     "pinecone": ("retrieval.pinecone",),
     "safetensors": (),

@@ -7,28 +7,21 @@ Theory of operation
     that union anew for every row: measured a thousand times slower.) The rows that wait are ordered by weight, and
     the walk ends after `_ROWS` of them, so that its time does not grow with the corpus.
 
-    A link is an entity on the way: mentioned by the one and the name of the other (`title`), the other way round
-    (`mentioned`), mentioned by both (`shared`), or the neighbouring chunk (`next`, `previous`). Its weight is the
-    kind's share times, where the entity is only mentioned, log(1 + N/df) / log(1 + N): rare names tell more. A name
-    of n documents gives each 0.6/n.
-
     A name that stands as an ordinary word in more than three of ten passages is no link (`plain`), nor is what more
     passages than `hub` mention; a document called so is found all the same.
 
-    Links are independent hints: a passage's score is 1 - product of (1 - weight).
+    `graph.weights` says what each link is worth.
 """
 
 import json
-import math
 import sqlite3
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
-from graph.embedded.writing import hub_limit, passages
+from graph.embedded.writing import passages
+from graph.weights import FARTHER, NEXT, Reached, combine, hub_limit, link_weight
 from retrieval.types import Hit
 
 _ROWS = 4_000
-_FARTHER = 0.5  # what a second hop is worth of a first
 
 # CROSS JOIN keeps the given ids outside: SQLite would scan the namespace for them
 _WALK = """
@@ -84,31 +77,7 @@ LEFT JOIN graph_document AS origin_document ON origin_document.id = origin.docum
 WHERE reach.kind = 'passage' AND reach.hop > 0 AND reach.node NOT IN (SELECT id FROM seed)
 """
 
-_NEXT = 0.3
-_MENTIONED = {"asked": 0.6, "name": 0.6, "mention": 0.3}
-_AMBIGUOUS = 0.6
-
-_WORDS = {
-    "title": "titled «{entity}»",
-    "mentions": "mentions «{entity}»",
-    "mentioned": "mentions «{entity}»",
-    "shared": "shares «{entity}» with «{origin}»",
-    "next": "next chunk of «{origin}»",
-    "previous": "previous chunk of «{origin}»",
-}
-
-
-class _Link(NamedTuple):
-    passage: str
-    kind: str
-    weight: float
-    entity: str
-    origin: str
-
-    @property
-    def why(self) -> str:
-        words = _WORDS[self.kind].format(entity=self.entity, origin=self.origin)
-        return f"{words}, named in «{self.origin}»" if self.kind == "title" and self.origin else words
+_KINDS = {"asked": "mentions", "name": "mentioned", "mention": "shared"}
 
 
 def expand(
@@ -120,7 +89,8 @@ def expand(
     limit: int,
     hops: int,
 ) -> list[Hit]:
-    _define_weights(connection, passages(connection, namespace))
+    total = passages(connection, namespace)
+    _define_weights(connection, total)
     rows = connection.execute(
         _WALK,
         {
@@ -128,43 +98,24 @@ def expand(
             "passages": json.dumps(seeds),
             "entities": json.dumps(entities),
             "hops": hops,
-            "hub": hub_limit(connection, namespace),
-            "next": _NEXT,
+            "hub": hub_limit(total),
+            "next": NEXT,
             "rows": _ROWS,
         },
     )
-    return _combine(map(_Link._make, rows), limit)
+    return combine(map(Reached._make, rows), limit)
 
 
 def _define_weights(connection: sqlite3.Connection, total: int) -> None:
-    scale = math.log(1 + total) or 1.0
-
     def mentioned(link: str, df: int) -> float:
-        return _MENTIONED[link] * min(1.0, math.log(1 + total / df) / scale)
+        return link_weight(_KINDS[link], df, total)
 
     def titled(documents: int) -> float:
-        return 1.0 if documents == 1 else _AMBIGUOUS / documents
+        return link_weight("title", documents, total)
 
     def farther(hop: int) -> float:
-        return 1.0 if hop == 0 else _FARTHER
+        return 1.0 if hop == 0 else FARTHER
 
     connection.create_function("mentioned", 2, mentioned, deterministic=True)
     connection.create_function("titled", 1, titled, deterministic=True)
     connection.create_function("farther", 1, farther, deterministic=True)
-
-
-def _combine(links: Iterable[_Link], limit: int) -> list[Hit]:
-    """The passages of these links, best first; of the links over one entity only the strongest counts."""
-    by_passage: dict[str, dict[str, _Link]] = {}
-    for link in links:
-        strongest = by_passage.setdefault(link.passage, {})
-        way = link.entity or link.kind
-        if way not in strongest or link.weight > strongest[way].weight:
-            strongest[way] = link
-    hits = [_hit(passage, list(strongest.values())) for passage, strongest in by_passage.items()]
-    return sorted(hits, key=lambda hit: (-hit.score, hit.passage))[:limit]
-
-
-def _hit(passage: str, links: Sequence[_Link]) -> Hit:
-    best = max(links, key=lambda link: (link.weight, link.entity))
-    return Hit(passage, 1 - math.prod(1 - link.weight for link in links), best.why)

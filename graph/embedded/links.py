@@ -1,20 +1,14 @@
 """The links of a few passages, each with its kind, name and place: one statement, every step a look-up in an index."""
 
 import json
-import math
 import sqlite3
 from collections.abc import Sequence
 
-from graph.embedded.writing import hub_limit, passages
-from retrieval.types import Link, LinkKind
+from graph.embedded.writing import passages
+from graph.weights import NEAR, hub_limit, link_weight
+from retrieval.types import Link
 
-_NEAR = 60
-"""A name in more passages than this leads from none of them to all the others: what it tells is not worth the rows."""
 _ROWS = 6_000
-
-_TITLED, _AMBIGUOUS = 1.0, 0.6
-_SHARE: dict[str, float] = {"mentioned": 0.6, "shared": 0.3}
-_NEXT = 0.3
 
 # CROSS JOIN keeps the given ids outside: SQLite would scan the namespace for them
 _LINKS = """
@@ -54,24 +48,15 @@ LIMIT :rows
 
 
 def links(connection: sqlite3.Connection, namespace: str, seeds: Sequence[str]) -> list[Link]:
+    total = passages(connection, namespace)
     parameters = {
         "namespace": namespace,
         "passages": json.dumps(list(dict.fromkeys(seeds))),
-        "hub": hub_limit(connection, namespace),
-        "near": _NEAR,
+        "hub": hub_limit(total),
+        "near": NEAR,
         "rows": _ROWS,
     }
-    scale = math.log(1 + (total := passages(connection, namespace))) or 1.0
-
-    def weight(kind: LinkKind, count: int) -> float:
-        """`count`: the documents called so (`title`), or the passages that mention it."""
-        if kind == "title":
-            return _TITLED if count == 1 else _AMBIGUOUS / count
-        if kind in _SHARE:
-            return _SHARE[kind] * min(1.0, math.log(1 + total / count) / scale)
-        return _NEXT
-
     return [
-        Link(source, target, kind, weight(kind, count), name, at)
+        Link(source, target, kind, link_weight(kind, count, total), name, at)
         for source, target, kind, name, at, count in connection.execute(_LINKS, parameters)
     ]

@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
-from graph.embedded.writing import hub_limit
+from graph.embedded.writing import hub_of
 from graph.types import Entity, EntityKind, Fact
 
 
@@ -59,7 +59,7 @@ def facts(connection: sqlite3.Connection, namespace: str, passages: Sequence[str
     """Which of these passages' documents mention which other documents: first the ones among themselves."""
     rows = connection.execute(
         _FACTS,
-        {"passages": json.dumps(passages), "namespace": namespace, "hub": hub_limit(connection, namespace)},
+        {"passages": json.dumps(passages), "namespace": namespace, "hub": hub_of(connection, namespace)},
     )
     found: dict[tuple[str, str], Fact] = {}
     for subject, target, source, _ in rows:

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterable
 
-from graph.embedded.writing import hub_limit
+from graph.embedded.writing import hub_of
 from graph.types import Unread
 from retrieval.embedded.keywords import scope
 
@@ -14,7 +14,7 @@ def unread(connection: sqlite3.Connection, namespace: str, limit: int) -> tuple[
            WHERE graph_unread.namespace = ? ORDER BY entity.id LIMIT ?""",
         (namespace, limit),
     ).fetchall()
-    hub = hub_limit(connection, namespace)
+    hub = hub_of(connection, namespace)
     passages: set[int] = set()
     for entity, key in names:
         containing = _containing(connection, namespace, key, hub + 1)

@@ -6,10 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from graph.names import record_names
 from graph.types import DocumentLinks, Entity, PassageLinks, Record
+from graph.weights import hub_limit
 from retrieval.embedded.keywords import scope
-
-_MIN_LIMIT = 30
-_NAME_SHARE = 50  # a name in more than 1/50 of the passages tells nothing
 
 
 def link(connection: sqlite3.Connection, namespace: str, documents: Sequence[DocumentLinks]) -> None:
@@ -205,9 +203,9 @@ def _drop_orphans(connection: sqlite3.Connection, touched: Iterable[int]) -> Non
             connection.execute("DELETE FROM graph_unread WHERE entity = ?", (entity,))
 
 
-def hub_limit(connection: sqlite3.Connection, namespace: str) -> int:
+def hub_of(connection: sqlite3.Connection, namespace: str) -> int:
     """In how many passages a name may stand and still tell something."""
-    return max(_MIN_LIMIT, passages(connection, namespace) // _NAME_SHARE)
+    return hub_limit(passages(connection, namespace))
 
 
 def passages(connection: sqlite3.Connection, namespace: str) -> int:

@@ -6,21 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from graph.embedded.store import SqliteGraphStore
 from graph.linking import document_links, passage_links
 from graph.mentions import NameTrie
 from graph.names import fold_name, title_names
 from graph.ports import GraphStore
 from graph.types import DocumentLinks, Edge, Entity, Fact, Record
-from retrieval.embedded.database import Database
 from retrieval.types import Passage
+from tests.contracts.graph_stores import STORES, stores
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=STORES)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[GraphStore]:
-    db = await Database.open(tmp_path / "store.db")
-    yield await SqliteGraphStore.open(db)
-    await db.aclose()
+    async with stores(request.param, tmp_path) as (graph, _):
+        yield graph
 
 
 FILM = ("film", "The Prairie King", "The Prairie King is a film by B. Reeves Eason, made by Universal Pictures.")

@@ -6,19 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from graph.embedded.records import SqliteRecordStore
 from graph.errors import InvalidCondition, InvalidRecord, UnknownCollection, UnknownField
 from graph.ports import RecordStore
 from graph.types import Condition, Operator, Record, RecordQuery
-from retrieval.embedded.database import Database
 from retrieval.types import Scalar
+from tests.contracts.graph_stores import STORES, stores
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=STORES)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RecordStore]:
-    db = await Database.open(tmp_path / "store.db")
-    yield await SqliteRecordStore.open(db)
-    await db.aclose()
+    async with stores(request.param, tmp_path) as (_, records):
+        yield records
 
 
 def event(id: str, **fields: Scalar | None) -> Record:

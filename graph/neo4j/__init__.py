@@ -1,0 +1,1 @@
+"""The graph and the typed records in Neo4j (extra `neo4j`)."""

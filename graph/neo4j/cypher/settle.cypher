@@ -1,0 +1,3 @@
+UNWIND $names AS name
+MATCH (entity:Entity {namespace: $namespace, key: name})
+REMOVE entity.unread

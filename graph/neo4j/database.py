@@ -1,0 +1,149 @@
+"""Connections to a Neo4j server (the only module that imports `neo4j`), and its errors as those of the ports.
+
+Theory of operation
+    A driver belongs to the event loop that it was first used on: its sockets and locks are that loop's. So there is
+    one for each loop, made when the loop asks for it, and closed on the loop it lives on.
+
+    A read is one auto-commit statement, one round trip. A write is a transaction that the driver begins again when
+    the server says that this may help, for at most `RETRY_S`; whoever wants more patience wraps it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final, Self, TypeVar
+
+from neo4j import READ_ACCESS, WRITE_ACCESS, AsyncDriver, AsyncGraphDatabase, AsyncManagedTransaction, AsyncSession
+from neo4j.exceptions import AuthError, ConnectionPoolError, DriverError, Neo4jError
+
+from graph.neo4j.port import Row, Run
+from graph.neo4j.queries import statements
+from retrieval.errors import InvalidText, KeyRejected, Permanent, Temporary
+
+T = TypeVar("T")
+
+CONNECT_S: Final = 3.0
+RETRY_S: Final = 2.0
+_CONNECTIONS = 50
+_IDLE_S = 30.0  # a connection that was idle for longer is tried before it is used: a firewall may have forgotten it
+
+
+class Neo4jDatabase:
+    """A `graph.neo4j.port.Database`. `uri` is `bolt://…` or `neo4j://…`.
+
+    Nothing is reached before the first read or write; the constraints and indexes are made by `prepare`, at the
+    latest before the first write. Raises `retrieval.errors`: `Temporary` when the server is away or busy, `Permanent`
+    when it refuses."""
+
+    def __init__(
+        self, uri: str, *, username: str | None = None, password: str | None = None, database: str = "neo4j"
+    ) -> None:
+        self.uri = uri
+        self._auth = (username or "neo4j", password) if password is not None else None
+        self._database = database
+        self._drivers: dict[asyncio.AbstractEventLoop, AsyncDriver] = {}
+        self._prepared = False
+
+    @classmethod
+    async def open(
+        cls, uri: str, *, username: str | None = None, password: str | None = None, database: str = "neo4j"
+    ) -> Self:
+        """Reached and prepared."""
+        opened = cls(uri, username=username, password=password, database=database)
+        try:
+            await opened.prepare()
+        except BaseException:
+            await opened.aclose()
+            raise
+        return opened
+
+    async def aclose(self) -> None:
+        """Closes every driver on the loop that it lives on. Idempotent; a later use opens anew."""
+        while self._drivers:
+            loop, driver = self._drivers.popitem()
+            if loop is asyncio.get_running_loop():
+                await driver.close()
+            elif loop.is_running():
+                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(driver.close(), loop))
+            # sockets of a loop that has ended are closed already
+
+    async def prepare(self) -> None:
+        """Makes the constraints and the indexes, those that are missing, and waits for them."""
+        for statement in (*statements("schema"), "CALL db.awaitIndexes(60)"):
+            await self._transact(_only(statement))
+        self._prepared = True
+
+    async def describe(self) -> str:
+        """Product and version, as the server tells them."""
+        with typed_errors():
+            async with self._session() as session:
+                result = await session.run("CALL dbms.components() YIELD name, versions, edition RETURN *")
+                row = await result.single(strict=True)
+        return f"{row['name']} {row['versions'][0]} {row['edition']}"
+
+    async def read(self, statement: str, parameters: Mapping[str, Any]) -> list[Row]:
+        with typed_errors():
+            async with self._session(READ_ACCESS) as session:
+                result = await session.run(statement, dict(parameters))
+                return await result.values()
+
+    async def write(self, work: Callable[[Run], Awaitable[T]]) -> T:
+        if not self._prepared:
+            await self.prepare()
+        return await self._transact(work)
+
+    async def _transact(self, work: Callable[[Run], Awaitable[T]]) -> T:
+        async def unit(transaction: AsyncManagedTransaction) -> T:
+            async def run(statement: str, parameters: Mapping[str, Any]) -> list[Row]:
+                result = await transaction.run(statement, dict(parameters))
+                return await result.values()
+
+            return await work(run)
+
+        with typed_errors():
+            async with self._session() as session:
+                return await session.execute_write(unit)
+
+    def _session(self, access: str = WRITE_ACCESS) -> AsyncSession:
+        driver = self._driver()
+        return driver.session(
+            database=self._database,
+            default_access_mode=access,
+            fetch_size=-1,  # what is asked for is bounded by the statement
+            bookmark_manager=driver.execute_query_bookmark_manager,  # in a cluster too, a read sees what was written
+        )
+
+    def _driver(self) -> AsyncDriver:
+        loop = asyncio.get_running_loop()
+        if loop not in self._drivers:
+            self._drivers[loop] = AsyncGraphDatabase.driver(
+                self.uri,
+                auth=self._auth,
+                connection_timeout=CONNECT_S,
+                connection_acquisition_timeout=CONNECT_S + RETRY_S,
+                max_transaction_retry_time=RETRY_S,
+                max_connection_pool_size=_CONNECTIONS,
+                liveness_check_timeout=_IDLE_S,
+                notifications_min_severity="OFF",
+                telemetry_disabled=True,
+            )
+        return self._drivers[loop]
+
+
+def _only(statement: str) -> Callable[[Run], Awaitable[list[Row]]]:
+    return lambda run: run(statement, {})
+
+
+@contextmanager
+def typed_errors() -> Iterator[None]:
+    try:
+        yield
+    except AuthError as error:
+        raise KeyRejected(f"neo4j: {error.message}") from error
+    except (Neo4jError, DriverError) as error:
+        failed = Temporary if error.is_retryable() or isinstance(error, ConnectionPoolError) else Permanent
+        raise failed(f"neo4j: {error}") from error
+    except UnicodeEncodeError as error:
+        raise InvalidText("a text is not valid Unicode") from error
+    except (OSError, TimeoutError) as error:
+        raise Temporary(f"neo4j: {type(error).__name__}") from error
