@@ -7,9 +7,10 @@ from heapq import nlargest
 from graph.names import fold_name
 
 _SIMILAR = 0.5
-_COMPARED = 2_000
-"""Names that are compared letter by letter."""
-_LONGEST = 200
+_COMPARED = 300
+"""Names that are compared letter by letter: of a hundred thousand the others cost a tenth of a second together."""
+_LONGEST = 80
+_BEGINNING, _END = 2, 3
 
 
 def nearest_names(name: str, known: Iterable[str], *, limit: int = 5) -> list[str]:
@@ -18,15 +19,18 @@ def nearest_names(name: str, known: Iterable[str], *, limit: int = 5) -> list[st
     wanted = fold_name(name[:_LONGEST])
     if not wanted:
         return []
-    near = nlargest(_COMPARED, ((_common(wanted, other), other) for other in known), key=lambda pair: pair[0])
-    scored = [(_likeness(wanted, other), other) for common, other in near if common]
+    words = frozenset(wanted.split())
+    starts = tuple(word[:_BEGINNING] for word in words)
+
+    def common(other: str) -> int:
+        """Words in common, and the beginning and end."""
+        return (
+            4 * len(words.intersection(other.split())) + 2 * other.startswith(starts) + other.endswith(wanted[-_END:])
+        )
+
+    near = nlargest(_COMPARED, ((common(other), other) for other in known))
+    scored = [(_likeness(wanted, other), other) for shared, other in near if shared]
     return [other for score, other in sorted(scored, key=lambda pair: (-pair[0], pair[1])) if score >= _SIMILAR][:limit]
-
-
-def _common(wanted: str, other: str) -> int:
-    """Cheap: words in common, and the beginning."""
-    shared = len(set(wanted.split()) & set(other.split()))
-    return 4 * shared + 2 * (other[:2] == wanted[:2]) + bool(set(_pairs(wanted)) & set(_pairs(other)))
 
 
 def _likeness(wanted: str, other: str) -> float:
@@ -36,7 +40,3 @@ def _likeness(wanted: str, other: str) -> float:
         SequenceMatcher(None, wanted, other, autojunk=False).ratio(),
         0.9 * len(asked & named) / max(1, min(len(asked), len(named))),
     )
-
-
-def _pairs(text: str) -> list[str]:
-    return [text[at : at + 2] for at in range(len(text) - 1)]

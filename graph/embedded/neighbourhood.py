@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import NamedTuple
 
 from graph.names import fold_name
@@ -104,12 +105,20 @@ def _find(connection: sqlite3.Connection, namespace: str, centre: str) -> _Ref |
 
 
 def _edges_at(connection: sqlite3.Connection, node: _Ref, limit: int) -> Iterator[tuple[_Ref, _Edge]]:
-    for kind, other_kind, out, query in _EDGES:
-        if kind != node.kind:
-            continue
-        for id, relation in connection.execute(f"{query} LIMIT ?", (node.id, limit)):
-            other = _Ref(other_kind, id)
-            yield other, _Edge(node, other, relation) if out else _Edge(other, node, relation)
+    """In turns, so that the many edges of one sort leave room for the others."""
+    sorts = [
+        _edges(connection.execute(f"{query} LIMIT ?", (node.id, limit)), node, other, out)
+        for kind, other, out, query in _EDGES
+        if kind == node.kind
+    ]
+    for turn in zip_longest(*sorts):
+        yield from filter(None, turn)
+
+
+def _edges(rows: sqlite3.Cursor, node: _Ref, kind: NodeKind, out: bool) -> Iterator[tuple[_Ref, _Edge]]:
+    for id, relation in rows:
+        other = _Ref(kind, id)
+        yield other, _Edge(node, other, relation) if out else _Edge(other, node, relation)
 
 
 def _node(connection: sqlite3.Connection, ref: _Ref) -> Node:

@@ -150,3 +150,13 @@ def test_the_drawing_fits_a_narrow_window(page: Page, knowing: Server, width: in
     assert page.evaluate("document.querySelector('#graph').scrollWidth <= innerWidth")
     if width < 800:
         assert graph.dialog.locator(".graph-canvas").evaluate("e => e.scrollWidth <= e.clientWidth")
+
+
+def test_a_graph_that_cannot_be_read(page: Page, knowing: Server) -> None:
+    """The dialog says so, and the next try shows it."""
+    graph = opened(page, knowing)
+    page.route("**/v1/graph?**", lambda route: route.fulfill(body="no graph"), times=1)
+    graph.look_up("P-101")
+    expect(graph.dialog.get_by_role("status")).to_have_text("The graph could not be read. Try again.")
+    graph.look_up("P-101")
+    expect(graph.title).to_have_text("P-101")
