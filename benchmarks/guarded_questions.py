@@ -1,0 +1,111 @@
+"""Whole questions, from text to the end of the answer, against a model server that is slow or fails."""
+
+import asyncio
+import statistics
+import threading
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from benchmarks.faulty_model import FaultyModel, serving
+from benchmarks.sample import QUESTIONS, ingested
+from chatserver.guards.watch import Counts
+from chatserver.models.openai_compatible import Limits, OpenAICompatibleModel
+from chatserver.pipeline.port import Pipeline, Question
+from chatserver.settings import Generation, Model
+from chatserver.wiring import open_knowledge, open_pipeline
+
+ANSWER_TIMEOUT_S = 120.0
+HANG_S = ANSWER_TIMEOUT_S + 10
+SILENCES = Limits(connect_s=5, first_token_s=2, between_tokens_s=1)
+"""Shorter than the server's own, so that thousands of stalls end within a benchmark."""
+
+
+@asynccontextmanager
+async def pipeline_on(server: FaultyModel, counts: Counts) -> AsyncIterator[Pipeline]:
+    """All of the system between a question and its entries, wired as `serve` wires it."""
+    async with ingested() as settings:
+        settings = settings.model_copy(
+            update={
+                "model": Model(name="stub", base_url=server.url),
+                "generation": Generation(answer_timeout_s=ANSWER_TIMEOUT_S),
+            }
+        )
+        model = OpenAICompatibleModel("stub", base_url=server.url, limits=SILENCES)
+        async with (
+            open_knowledge(settings, counts) as knowledge,
+            open_pipeline(settings, knowledge, model) as pipeline,
+        ):
+            yield pipeline
+
+
+async def answered(pipeline: Pipeline, number: int) -> tuple[float, str]:
+    """Seconds, and how it ended: `completed`, an error's code, or `hang`."""
+    question = Question(f"a{number}", f"c{number}", "u", QUESTIONS[number % len(QUESTIONS)], datetime.now(UTC))
+    began, ended, outcome = time.perf_counter(), "without an end", ""
+    try:
+        async with asyncio.timeout(HANG_S):
+            async for chunk in pipeline.run(question):
+                if chunk["type"] == "finish":
+                    ended = "completed"
+                elif chunk["type"] == "error":
+                    ended = outcome
+                elif chunk["type"] == "data-timing":
+                    outcome = chunk["data"]["outcome"]
+    except TimeoutError:
+        ended = "hang"
+    return time.perf_counter() - began, ended
+
+
+async def patient() -> dict[str, Any]:
+    """One, five and a hundred at once against a model that takes two seconds; and the threads meanwhile."""
+    figures: dict[str, Any] = {}
+    async with serving(FaultyModel(answer_s=2.0)) as server, pipeline_on(server, Counts()) as pipeline:
+        await answered(pipeline, 0)
+        for at_once in (1, 5, 100):
+            done, threads = asyncio.Event(), [threading.active_count()]
+            watching = asyncio.create_task(_watch_threads(threads, done))
+            results = await asyncio.gather(*(answered(pipeline, number) for number in range(at_once)))
+            done.set()
+            await watching
+            figures[f"at_once_{at_once}_longest_s"] = round(max(seconds for seconds, _ in results), 2)
+            figures[f"at_once_{at_once}_completed"] = sum(ended == "completed" for _, ended in results)
+            figures[f"at_once_{at_once}_threads"] = max(threads)
+    return figures
+
+
+async def _watch_threads(seen: list[int], done: asyncio.Event) -> None:
+    while not done.is_set():
+        seen.append(threading.active_count())
+        await asyncio.sleep(0.01)
+
+
+async def faulty(questions: int, at_once: int = 50) -> dict[str, Any]:
+    """Every question has an end, when one call in twenty fails in one of the ways that models fail."""
+    counts, seconds, ends = Counts(), [], Counter[str]()
+    async with serving(FaultyModel(fault_share=0.05)) as server, pipeline_on(server, counts) as pipeline:
+        numbers = iter(range(questions))
+
+        async def ask() -> None:
+            for number in numbers:
+                took, ended = await answered(pipeline, number)
+                seconds.append(took)
+                ends[ended] += 1
+
+        await asyncio.gather(*(ask() for _ in range(at_once)))
+    seconds.sort()
+    return {
+        "questions": questions,
+        "hangs": ends["hang"],
+        "ends": dict(ends),
+        "faults": server.faults,
+        "model_calls": server.calls,
+        "retries": counts.retries["model"],
+        "breaker_changes": {str(state): n for (_, state), n in counts.changes.items()},
+        "p50_s": round(statistics.median(seconds), 2),
+        "p99_s": round(seconds[int(0.99 * (len(seconds) - 1))], 2),
+        "longest_s": round(seconds[-1], 2),
+    }
