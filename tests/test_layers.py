@@ -80,6 +80,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "chatserver.answers.log",
         "chatserver.embeddings.port",
         "chatserver.models.port",
+        "chatserver.pipeline.followup",
         "chatserver.pipeline.port",
         "chatserver.server_config",
         "chatserver.settings.*",

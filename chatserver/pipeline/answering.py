@@ -16,7 +16,7 @@ names its sources (`told`), the second how it ended (`data-timing.outcome`: `com
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 import structlog
@@ -25,7 +25,8 @@ from chatserver.models.port import Context, Model, ModelPart, ModelRequest, Text
 from chatserver.pipeline import told as telling
 from chatserver.pipeline.budget import Budget
 from chatserver.pipeline.deadline import Deadline, DeadlineExpired
-from chatserver.pipeline.decide import Decision, decide
+from chatserver.pipeline.decide import FOLLOW_UP, Decision, decide
+from chatserver.pipeline.followup import standalone
 from chatserver.pipeline.port import Question
 from chatserver.pipeline.prompting import TEMPLATES, Rendered, model_request, rendered
 from chatserver.pipeline.retrieve import Retriever
@@ -102,13 +103,14 @@ class AnswerPipeline:
     async def _find(self, answer: "_Answer") -> AsyncGenerator[Chunk, None]:
         """The first step: what to do, and what there is to answer from."""
         began = self._clock()
-        answer.decision = decide(answer.question.text)
+        answer.decision = _decision(answer.question)
         answer.timing["decide_ms"] = self._ms_since(began)
         yield telling.decision_chunk(answer.decision)
         if answer.decision.kind != "retrieve":
             return
         question, began = answer.question, self._clock()
-        work = self._retriever.retrieve(question.text, namespace=question.namespace, filter=question.filter)
+        asked = answer.decision.query or question.text
+        work = self._retriever.retrieve(asked, namespace=question.namespace, filter=question.filter)
         try:
             retrieved = await answer.deadline.wait(work)
         except DeadlineExpired:
@@ -177,7 +179,7 @@ class AnswerPipeline:
         return rendered(self._prompts, request, self._budget)
 
     def _request(self, question: Question, decision: Decision, context: Context) -> ModelRequest:
-        return model_request(self._prompts, question.text, decision.language, context, question.history, self._budget)
+        return model_request(self._prompts, question, decision, context, self._budget)
 
     def _ms_since(self, began: float) -> float:
         return _ms(self._clock() - began)
@@ -194,6 +196,16 @@ class _Answer:
     context: Context = field(default_factory=Context)
     outcome: str = COMPLETED
     timing: dict[str, Any] = field(default_factory=dict)
+
+
+def _decision(question: Question) -> Decision:
+    """With the question as it stands alone, when it takes something from the chat's earlier turns."""
+    decision = decide(question.text)
+    if decision.kind != "retrieve":
+        return decision
+    turns = [turn for turn in question.history if decide(turn.question).kind == "retrieve"]
+    query = standalone(question.text, turns)
+    return decision if query == question.text else replace(decision, reason=FOLLOW_UP, query=query)
 
 
 async def _said(text: str) -> AsyncGenerator[ModelPart, None]:

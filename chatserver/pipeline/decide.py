@@ -22,6 +22,8 @@ class Decision:
     kind: Kind
     reason: str
     language: Language
+    query: str = ""
+    """A follow-up as the question that it stands for, see `chatserver.pipeline.followup`."""
 
 
 _SMALL_TALK: tuple[tuple[Kind, Language, str], ...] = (
@@ -69,6 +71,9 @@ _REASONS: dict[Kind, str] = {
     "time": "the time: no data is needed",
     "empty": "no word to search for",
 }
+
+
+FOLLOW_UP = "a follow-up: the sources are searched for what it stands for"
 
 
 def decide(question: str) -> Decision:

@@ -7,6 +7,8 @@ from typing import Any
 from chatserver.models.composition import record_text
 from chatserver.models.port import Context, Message, ModelRequest, Turn
 from chatserver.pipeline.budget import Budget, fitting
+from chatserver.pipeline.decide import Decision
+from chatserver.pipeline.port import Question
 from prompts import Prompts, fence
 from retrieval.text import Language
 
@@ -32,23 +34,25 @@ def rendered(prompts: Prompts, request: ModelRequest, budget: Budget) -> Rendere
 
 
 def model_request(
-    prompts: Prompts, question: str, language: Language, context: Context, history: Sequence[Turn], budget: Budget
+    prompts: Prompts, question: Question, decision: Decision, context: Context, budget: Budget
 ) -> ModelRequest:
     """Sources and facts are data inside a fence that none of them can close. What the budget has no room for is left
-    out: facts first, then the passages found last, then records, and the oldest turns. Raises `prompts.PromptError`."""
+    out: facts first, then the passages found last, then records, and the oldest turns. A language model reads the
+    question as it was asked, after the turns; the request carries it as it stands alone. Raises `PromptError`."""
     kept = _within(context, budget)
     numbered = _sources(context, kept)
     data = [text for source in numbered for text in (source["title"], source["text"])]
     data += [text for fact in kept.facts for text in (fact.subject, fact.relation, fact.object)]
-    user = prompts.render("answer.user", question=question, sources=numbered, facts=kept.facts, fence=fence(*data))
-    system = prompts.render("answer.system", language=_LANGUAGES[language])
-    turns = _recent(history, budget)
+    user = prompts.render("answer.user", question=question.text, sources=numbered, facts=kept.facts, fence=fence(*data))
+    system = prompts.render("answer.system", language=_LANGUAGES[decision.language])
+    turns = _recent(question.history, budget)
     earlier = [
         message for turn in turns for message in (Message("user", turn.question), Message("assistant", turn.answer))
     ]
     messages = (Message("system", system), *earlier, Message("user", user))
     left_out = len(context.passages) + len(context.records) - len(numbered)
-    return ModelRequest(question, language, context, messages, tuple(history), left_out)
+    asked = decision.query or question.text
+    return ModelRequest(asked, decision.language, context, messages, question.history, left_out)
 
 
 def _within(context: Context, budget: Budget) -> Context:

@@ -1,6 +1,6 @@
 """What the first step of an answer tells, and how it is read back by a process that takes the answer over. Pure.
 
-data-decision   {kind, reason, language}
+data-decision   {kind, reason, language, query}
 data-retrieval  {legs: [{leg, state, ms, hits, code?}],
                  passages: [{id, n, title, score, why: [text, …], ranks: {leg: rank},
                              via?: {source, title, kind, name}}],

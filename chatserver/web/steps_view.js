@@ -51,6 +51,7 @@ export class StepsView {
 
   #details(decision, retrieval, timing) {
     return [
+      decision?.query && h("p", { class: "query" }, `Understood as: ${decision.query}`),
       decision?.reason && h("p", {}, `Decision: ${decision.kind}. ${sentence(decision.reason)}`),
       retrieval?.legs?.length > 0 && legTable(retrieval.legs),
       retrieval?.passages?.length > 0 && this.#passages(retrieval.passages),

@@ -377,3 +377,14 @@ def test_any_behaviour_gives_a_well_formed_answer(steps: list[Step], asked: str,
     """Whatever model and sources do: start, finished steps, closed text, and exactly one terminal entry, last."""
     entries = asyncio.run(tell(pipeline(ScriptedModel(steps), Library(fault), timeout_s=0.01), question(asked)))
     assert _GRAMMAR.fullmatch(letters(entries)), letters(entries)
+
+
+async def test_a_follow_up_is_searched_for_as_what_it_stands_for() -> None:
+    """The decision tells the whole question; small talk between is passed over; a model still reads it as asked."""
+    model = Echo()
+    history = (Turn("When was P-101 last serviced?", "On 2026-02-01 [1]."), Turn("Thanks!", "You're welcome."))
+    entries = await tell(pipeline(model), question("And P-102?", history))
+    decision = next(chunk["data"] for chunk in entries if chunk["type"] == "data-decision")
+    assert decision["query"] == "When was P-102 last serviced?"
+    assert model.requests[0].question == decision["query"]
+    assert model.requests[0].messages[-1].content.rstrip().endswith("Question: And P-102?")

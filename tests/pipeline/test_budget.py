@@ -1,8 +1,12 @@
+from datetime import UTC, datetime
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chatserver.models.port import Context, Turn
 from chatserver.pipeline.budget import Budget, fitting
+from chatserver.pipeline.decide import decide
+from chatserver.pipeline.port import Question
 from chatserver.pipeline.prompting import model_request
 from graph.types import Record
 from prompts import Prompts
@@ -27,7 +31,8 @@ def context(passages: int, records: int = 0) -> Context:
 
 
 def prompt(budget: Budget, context: Context, history: tuple[Turn, ...] = ()) -> tuple[str, int]:
-    request = model_request(PROMPTS, "What runs?", "en", context, history, budget)
+    asked = Question("a", "c", "u", "What runs?", datetime(2026, 3, 9, tzinfo=UTC), history=history)
+    request = model_request(PROMPTS, asked, decide(asked.text), context, budget)
     return "\n".join(message.content for message in request.messages), request.left_out
 
 
