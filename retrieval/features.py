@@ -67,8 +67,9 @@ def features(pool: Pool) -> dict[str, Features]:
         if link.source in found and link.target in found:
             links[link.source, link.target].append(link)
     weights = fusion.link_weights(link for among in links.values() for link in among)
+    highest = max(pool.expanded.values()) or 1.0
     for rank, passage in enumerate(pool.passages):
-        found[passage.id].update(_told(pool, passage.id, rank) | _own(pool, passage, covers))
+        found[passage.id].update(_told(pool, passage.id, rank, highest) | _own(pool, passage, covers))
     best = max(pool.base.values(), default=0.0) or 1.0
     strength = {id: pool.base.get(id, 0.0) / best for id in found}
     _add_parents(found, links, weights, strength, covers)
@@ -77,12 +78,12 @@ def features(pool: Pool) -> dict[str, Features]:
     return found
 
 
-def _told(pool: Pool, id: str, rank: int) -> Features:
+def _told(pool: Pool, id: str, rank: int, highest: float) -> Features:
     """What legs and fusion said of it; ranks as 1 / (1 + rank / 3)."""
     return {
         "graph": pool.named.get(id, 0.0),
         "vector_rank": _reciprocal(pool.vector_ranks.get(id)),
-        "expanded": pool.expanded[id] / (max(pool.expanded.values()) or 1.0),
+        "expanded": pool.expanded[id] / highest,
         "expanded_rank": _reciprocal(rank),
     }
 
@@ -137,7 +138,8 @@ class _Covers:
     def __init__(self, pool: Pool) -> None:
         self._weights = list(pool.terms.values())
         self._bits: defaultdict[str, int] = defaultdict(int)  # by stem
-        self._bits_of: dict[str, int] = {}  # by word: passages have most of theirs in common
+        self._bits_of: dict[str, int] = {}  # by word of a passage, where it is one of the question's
+        self._seen: set[str] = set()  # passages have most of their words in common
         for index, word in enumerate(pool.terms):
             for stem in word_stems(word):
                 self._bits[stem] |= 1 << index
@@ -151,10 +153,13 @@ class _Covers:
         return 0 if id == self._best else self.of.get(self._best, 0)
 
     def _cover(self, text: str) -> int:
+        found = set(words(text))
+        for word in found - self._seen:
+            if bits := self._bits_in(word_stems(word)):
+                self._bits_of[word] = bits
+        self._seen |= found
         cover = 0
-        for word in set(words(text)):
-            if word not in self._bits_of:
-                self._bits_of[word] = self._bits_in(word_stems(word))
+        for word in self._bits_of.keys() & found:
             cover |= self._bits_of[word]
         return cover
 

@@ -29,6 +29,18 @@ DOCUMENTS = (
 
 TERMS = ("CREATE VIRTUAL TABLE keyword_terms USING fts5vocab(keywords, row)",)  # in how many passages a stem stands
 
+COUNTS = (  # a full-text index tells how many passages it has only by reading all of a word that each of them has
+    "CREATE TABLE passage_counts (namespace TEXT PRIMARY KEY, passages INTEGER NOT NULL) WITHOUT ROWID",
+    "INSERT INTO passage_counts SELECT namespace, count(*) FROM passages GROUP BY namespace",
+    """CREATE TRIGGER passage_came AFTER INSERT ON passages BEGIN
+        INSERT INTO passage_counts VALUES (new.namespace, 1)
+        ON CONFLICT (namespace) DO UPDATE SET passages = passages + 1;
+    END""",
+    """CREATE TRIGGER passage_went AFTER DELETE ON passages BEGIN
+        UPDATE passage_counts SET passages = passages - 1 WHERE namespace = old.namespace;
+    END""",
+)
+
 VECTORS = (
     # A deleted vector stays as NULL, so that other processes learn of it: `change` only grows.
     """CREATE TABLE vectors (
