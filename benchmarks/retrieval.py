@@ -35,6 +35,7 @@ from retrieval.embedded.database import Database
 from retrieval.embedded.documents import SqliteDocumentStore
 from retrieval.embedded.keywords import SqliteKeywordIndex
 from retrieval.embedded.vectors import SqliteVectorStore
+from retrieval.embedders.minilm import MiniLmEmbedder
 from retrieval.embedders.wordllama import WordLlamaEmbedder
 from retrieval.fusion import GRAPH, KEYWORD, VECTOR, ranked, reciprocal_ranks
 from retrieval.hybrid import Hybrid
@@ -47,7 +48,10 @@ CUTS = (1, 2, 5, 10)
 DEPTH = 20  # passages asked for: ten documents, also when some come in several chunks
 WARM_UP = 5
 
-EMBEDDERS = {"wordllama": WordLlamaEmbedder}
+EMBEDDERS: dict[str, type[WordLlamaEmbedder] | type[MiniLmEmbedder]] = {
+    "wordllama": WordLlamaEmbedder,
+    "minilm": MiniLmEmbedder,
+}
 
 Method: TypeAlias = Callable[[Query], Awaitable[Sequence[str]]]
 """A question to the ids of passages, best first."""

@@ -41,6 +41,7 @@ COSTLY: dict[str, tuple[str, ...]] = {
         "retrieval.pinecone",
         *ABOVE_WIRING,
     ),
+    "onnxruntime": (),
     "openai": ("chatserver.models.openai_compatible", "retrieval.pinecone"),
     "pinecone": ("retrieval.pinecone",),
     "safetensors": (),

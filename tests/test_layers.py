@@ -153,6 +153,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "langchain_pinecone": ("retrieval.pinecone",),
     "neo4j": ("graph.neo4j.database",),
     "numpy": ("retrieval.embedded", "retrieval.embedders"),
+    "onnxruntime": ("retrieval.embedders.minilm",),
     "openai": ("chatserver.models.openai_compatible",),
     "orjson": ("chatserver.answers", "chatserver.generation", "chatserver.ingest", "chatserver.protocol"),
     "pinecone": ("retrieval.pinecone",),
@@ -180,6 +181,7 @@ ONE_FILE = (
     "langchain_core",
     "langchain_pinecone",
     "neo4j",
+    "onnxruntime",
     "openai",
     "pinecone",
     "safetensors",
@@ -192,7 +194,7 @@ ONE_FILE = (
 IMPURE = {"asyncio", "concurrent", "http", "multiprocessing", "socket", "sqlite3", "ssl", "subprocess"}
 
 # Slow to import: only ever inside a function, or at the top of an adapter that wiring itself imports late.
-SLOW = {"aiohttp", "langchain_core", "langchain_pinecone", "neo4j", "openai", "pinecone"}
+SLOW = {"aiohttp", "langchain_core", "langchain_pinecone", "neo4j", "onnxruntime", "openai", "pinecone"}
 
 
 @dataclass(frozen=True)

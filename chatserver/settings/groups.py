@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, fi
 
 DEFAULT_MODEL: Final = "gpt-5.4-mini"
 
+LOCAL_EMBEDDERS: Final = ("wordllama", "minilm")
 ModelKind: TypeAlias = Literal["extractive", "scripted", "openai"]
 
 
@@ -168,7 +169,7 @@ class Embeddings(Group):
         default="wordllama",
         validation_alias="CHATSERVER_EMBEDDER",
         min_length=1,
-        description="`wordllama`, which needs no server, or the name of a model of the OpenAI-compatible server",
+        description="`wordllama`, `minilm` (an extra: better, slower) or a model of the OpenAI-compatible server",
     )
     dimension: int = Field(
         default=1536,
@@ -186,7 +187,7 @@ class Embeddings(Group):
 
     @property
     def is_local(self) -> bool:
-        return self.name == "wordllama"
+        return self.name in LOCAL_EMBEDDERS
 
 
 class Model(Group):

@@ -56,7 +56,7 @@ class Settings(BaseSettings):
         if not (self.embeddings.is_local or self.model.has_server):
             raise ValueError(
                 f"CHATSERVER_EMBEDDER = {self.embeddings.name!r}: a named embedding model needs OPENAI_API_KEY or "
-                "OPENAI_BASE_URL; allowed without them: wordllama"
+                "OPENAI_BASE_URL; allowed without them: wordllama, minilm"
             )
         return self
 

