@@ -82,9 +82,12 @@ export class GraphDialog {
       this.#told.textContent = error.status === 404 ? error.message : "The graph could not be read. Try again.";
       return;
     }
-    if (!returning) this.#visited.push(about);
+    if (returning) this.#visited.pop();
+    else this.#visited.push(about);
     this.#view = view;
-    this.#draw({ focus: true });
+    const chosen = [this.#canvas, this.#list].some((part) => part.contains(document.activeElement));
+    this.#draw();
+    this.#keepFocus(chosen);
   }
 
   async #load(about, namespace) {
@@ -95,15 +98,12 @@ export class GraphDialog {
     }
   }
 
-  #choose({ id, kind }) {
-    if (id === this.#view.nodes[0].id) return;
-    if (kind === "question") this.#goBack();
-    else this.#go({ entity: id });
+  #choose({ id }) {
+    if (id !== this.#view.nodes[0].id) this.#go({ entity: id });
   }
 
   #goBack() {
-    this.#visited.pop();
-    this.#go(this.#visited.at(-1), { returning: true });
+    this.#go(this.#visited.at(-2), { returning: true });
   }
 
   #readCentre() {
@@ -113,7 +113,13 @@ export class GraphDialog {
     this.#actions.read({ sourceId: id.slice("passage:".length), title: label.replace(/ #\d+$/, "") });
   }
 
-  #draw({ focus = false } = {}) {
+  /** Where something was chosen the next choice is made; a button that is gone gives the focus to the title. */
+  #keepFocus(chosen) {
+    if (chosen && !this.#asList) this.#drawing.focus();
+    else if (chosen || document.activeElement.hidden || !this.#dialog.contains(document.activeElement)) this.#title.focus();
+  }
+
+  #draw() {
     const { nodes, edges, complete } = this.#view;
     const [centre] = nodes;
     this.#title.textContent = centre.kind === "question" ? "How the sources were found" : centre.label;
@@ -125,7 +131,6 @@ export class GraphDialog {
     const kinds = [...new Set(nodes.slice(1).map(({ kind }) => kind))];
     this.#legend.replaceChildren(...kinds.map(legendOf));
     this.#showAs(this.#asList);
-    if (focus && this.#visited.length > 1) this.#title.focus();
   }
 
   /** As a list or as a drawing. */
@@ -171,6 +176,5 @@ function legendOf(kind) {
 }
 
 function button(name, label, onclick) {
-  const element = h("button", { type: "button", class: "quiet", onclick }, icon(name), label);
-  return element;
+  return h("button", { type: "button", class: "quiet", onclick }, icon(name), label);
 }

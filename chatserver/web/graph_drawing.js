@@ -71,6 +71,11 @@ export class GraphDrawing {
     return { x: (x - left) * this.#scale, y: (y - top) * this.#scale };
   }
 
+  /** To the centre. */
+  focus() {
+    this.#groups.get(this.#nodes[0].id).focus({ preventScroll: true });
+  }
+
   #way(source, target, d, props = {}) {
     return { ends: [source, target], path: s("path", { class: "way", d, ...props }) };
   }

@@ -75,6 +75,7 @@ def test_a_click_looks_around_and_back_returns(page: Page, knowing: Server) -> N
         graph.dialog.get_by_role("button", name="Back").click()
         expect(graph.title).to_have_text(title)
     expect(graph.dialog.get_by_role("button", name="Back")).to_be_hidden()
+    expect(graph.title).to_be_focused()
 
 
 def test_the_keyboard_reaches_every_node(page: Page, knowing: Server) -> None:
@@ -82,6 +83,7 @@ def test_the_keyboard_reaches_every_node(page: Page, knowing: Server) -> None:
     graph = opened(page, knowing)
     graph.look_up("P-101")
     expect(graph.title).to_have_text("P-101")
+    expect(graph.dialog.get_by_role("searchbox")).to_be_focused()
     expect(graph.dialog.locator('svg .node[tabindex="0"]')).to_have_count(1)
     graph.nodes.first.focus()
     reached = set()
@@ -96,6 +98,7 @@ def test_the_keyboard_reaches_every_node(page: Page, knowing: Server) -> None:
     name = str(graph.focused.get_attribute("aria-label")).split(",")[0]
     page.keyboard.press("Enter")
     expect(graph.title).to_have_text(name)
+    expect(graph.focused).to_have_attribute("aria-label", re.compile(f"^{re.escape(name)}"))
 
 
 def test_the_list_says_what_the_drawing_shows(page: Page, knowing: Server) -> None:
