@@ -296,7 +296,8 @@ def _typed_errors(late: str) -> Iterator[None]:
     except PineconeApiException as error:
         raise _refusal(error) from error
     except (aiohttp.ClientError, OSError) as error:
-        raise Temporary(f"Pinecone can't be reached: {type(error).__name__}") from error
+        at = f" at {error.host}:{error.port}" if isinstance(error, aiohttp.ClientConnectorError) else ""
+        raise Temporary(f"Pinecone can't be reached{at}: {type(error).__name__}") from error
     except (PineconeException, LookupError, TypeError, ValueError, AttributeError) as error:
         raise Temporary(f"Pinecone's answer can't be read: {type(error).__name__}") from error
     except RuntimeError as error:

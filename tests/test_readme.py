@@ -14,7 +14,7 @@ from chatserver.settings import Variable, variables
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
-NOT_USED_YET = {"pinecone", "neo4j"}
+NOT_USED_YET = {"neo4j"}
 USED = [variable for variable in variables() if variable.group not in NOT_USED_YET]
 
 

@@ -14,7 +14,8 @@ from chatserver.cli.errors import CommandError, explained
 from chatserver.cli.logs import keep_logs_off_the_screen
 from chatserver.server_config import load_server_config
 from chatserver.settings import Settings
-from chatserver.wiring import Knowledge, open_knowledge, reach_answers
+from chatserver.wiring import Knowledge, open_knowledge, reach_answers, reach_vectors
+from retrieval.errors import DimensionMismatch, IndexMissing, KeyRejected, RetrievalError, Temporary
 
 TIMEOUT_S = 10.0
 
@@ -82,6 +83,7 @@ async def _check_knowledge(settings: Settings) -> list[Finding]:
             return [
                 await _checked("data directory", lambda: _count(directory, knowledge)),
                 await _checked("embedder", lambda: _embed(knowledge)),
+                await _checked("vectors", lambda: _check_vectors(settings, knowledge)),
             ]
     except Exception as error:
         return [Finding("data directory", False, f"{directory} cannot be opened: {_reason(error)}")]
@@ -98,6 +100,44 @@ async def _embed(knowledge: Knowledge) -> str:
     embedder = knowledge.embedder
     await embedder.embed(["Is the pump running?"])
     return f"{embedder.name} answers with {embedder.dimension} numbers"
+
+
+async def _check_vectors(settings: Settings, knowledge: Knowledge) -> str:
+    try:
+        vectors = await reach_vectors(settings, knowledge.embedder.dimension)
+    except RetrievalError as error:
+        raise CommandError(_advice(settings, knowledge, error), code=error.code) from error
+    if vectors is None:
+        return "in the data directory"
+    where = f"Pinecone's index {settings.pinecone.index_name or settings.pinecone.host}"
+    passages = (await knowledge.documents.count())["passages"]
+    if passages and not vectors:
+        raise CommandError(
+            f"{where} is empty, and {settings.storage.data_dir} holds {passages} passages without their vectors; "
+            "ingest them into a new CHATSERVER_DATA_DIR",
+            code="index_empty",
+        )
+    return f"{where} holds {vectors} vectors"
+
+
+def _advice(settings: Settings, knowledge: Knowledge, error: RetrievalError) -> str:
+    name, host = settings.pinecone.index_name, settings.pinecone.host
+    match error:
+        case KeyRejected():
+            return "Pinecone does not accept PINECONE_API_KEY; copy it again from Pinecone's console"
+        case IndexMissing() if host:
+            return f"there is no index at {host}; copy PINECONE_HOST from Pinecone's console, or set the name alone"
+        case IndexMissing():
+            return f"Pinecone has no index {name}; correct PINECONE_INDEX_NAME, or set PINECONE_CREATE=true to make it"
+        case DimensionMismatch():
+            dimension, made = (
+                knowledge.embedder.dimension,
+                "a new PINECONE_INDEX_NAME with PINECONE_CREATE=true makes it",
+            )
+            return f"{error}; the embedder needs an index of {dimension} dimensions ({made})"
+        case Temporary():
+            return f"{error}; is the address right, and does the network let it through?"
+    return str(error)
 
 
 async def _check_model(settings: Settings) -> str:

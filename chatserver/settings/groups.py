@@ -22,6 +22,12 @@ def _url(*schemes: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _host(host: str) -> str:
+    if "." not in host and "localhost" not in host:
+        raise ValueError("should be a host's whole name, as Pinecone's console shows it")
+    return host
+
+
 HttpUrl = Annotated[str, _url("http", "https")]
 BoltUrl = Annotated[str, _url("neo4j", "neo4j+s", "neo4j+ssc", "bolt", "bolt+s", "bolt+ssc")]
 
@@ -237,17 +243,56 @@ class Model(Group):
 
 
 class Pinecone(Group):
-    """The vector store at scale."""
+    """The vector store at scale: used when there is a key."""
 
     api_key: SecretStr | None = Field(
-        default=None, validation_alias="PINECONE_API_KEY", min_length=1, description="key of Pinecone"
+        default=None,
+        validation_alias="PINECONE_API_KEY",
+        min_length=1,
+        description="key of Pinecone, where the vectors are then kept",
     )
     index_name: str | None = Field(
         default=None, validation_alias="PINECONE_INDEX_NAME", min_length=1, description="its index, by name"
     )
-    host: str | None = Field(
-        default=None, validation_alias="PINECONE_HOST", min_length=1, description="its index, by host"
+    host: Annotated[str, AfterValidator(_host)] | None = Field(
+        default=None, validation_alias="PINECONE_HOST", description="its index, by host: saves looking the name up"
     )
+    controller: HttpUrl | None = Field(
+        default=None,
+        validation_alias="PINECONE_CONTROLLER_HOST",
+        description="another control plane than Pinecone's own, for names",
+    )
+    mode: Literal["shared", "isolated"] = Field(
+        default="shared",
+        validation_alias="PINECONE_MODE",
+        description="`shared`: one open client; `isolated`: a new one for each call",
+    )
+    concurrency: int = Field(
+        default=5, validation_alias="PINECONE_CONCURRENCY", ge=1, description="searches at once; the others wait"
+    )
+    timeout_s: float = Field(
+        default=10.0, validation_alias="PINECONE_TIMEOUT_S", gt=0, description="a call that takes longer has failed"
+    )
+    create: bool = Field(
+        default=False, validation_alias="PINECONE_CREATE", description="make the index when there is none of that name"
+    )
+    cloud: str = Field(
+        default="aws", validation_alias="PINECONE_CLOUD", min_length=1, description="where it is made: the cloud"
+    )
+    region: str = Field(
+        default="us-east-1", validation_alias="PINECONE_REGION", min_length=1, description="and its region"
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Pinecone":
+        named = self.index_name or self.host
+        if self.api_key is None and named:
+            raise ValueError("PINECONE_INDEX_NAME and PINECONE_HOST need PINECONE_API_KEY")
+        if self.api_key is not None and not named:
+            raise ValueError("PINECONE_API_KEY needs PINECONE_INDEX_NAME or PINECONE_HOST")
+        if self.create and not self.index_name:
+            raise ValueError("PINECONE_CREATE needs PINECONE_INDEX_NAME")
+        return self
 
 
 class Neo4j(Group):

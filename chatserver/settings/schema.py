@@ -65,8 +65,7 @@ class Settings(BaseSettings):
         return [
             variable.name
             for variable in variables()
-            if variable.group in {"pinecone", "neo4j"}
-            and getattr(getattr(self, variable.group), variable.field) is not None
+            if variable.group == "neo4j" and getattr(getattr(self, variable.group), variable.field) is not None
         ]
 
 

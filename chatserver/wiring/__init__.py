@@ -4,5 +4,15 @@ from chatserver.wiring.answers import open_answers, reach_answers
 from chatserver.wiring.knowledge import Knowledge, open_knowledge
 from chatserver.wiring.pipeline import open_pipeline
 from chatserver.wiring.system import System, open_system
+from chatserver.wiring.vectors import reach_vectors
 
-__all__ = ["Knowledge", "System", "open_answers", "open_knowledge", "open_pipeline", "open_system", "reach_answers"]
+__all__ = [
+    "Knowledge",
+    "System",
+    "open_answers",
+    "open_knowledge",
+    "open_pipeline",
+    "open_system",
+    "reach_answers",
+    "reach_vectors",
+]

@@ -9,6 +9,7 @@ from chatserver.ingest.ingestion import Ingestion
 from chatserver.settings import Settings
 from chatserver.wiring.embedder import open_embedder
 from chatserver.wiring.upstreams import Upstreams
+from chatserver.wiring.vectors import open_vectors
 from graph.embedded.records import SqliteRecordStore
 from graph.embedded.store import SqliteGraphStore
 from graph.leg import GraphLeg, GraphLinks
@@ -16,7 +17,6 @@ from graph.ports import GraphStore, RecordStore
 from retrieval.embedded.database import Database
 from retrieval.embedded.documents import SqliteDocumentStore
 from retrieval.embedded.keywords import SqliteKeywordIndex
-from retrieval.embedded.vectors import SqliteVectorStore
 from retrieval.fusion import GRAPH, KEYWORD, VECTOR
 from retrieval.hybrid import Hybrid
 from retrieval.legs import count_words, keyword_leg, vector_leg
@@ -47,9 +47,9 @@ async def open_knowledge(settings: Settings, watch: Watch | None = None) -> Asyn
         embedder = await stack.enter_async_context(open_embedder(settings, upstreams))
         documents = await SqliteDocumentStore.open(database)
         keywords = await SqliteKeywordIndex.open(database)
-        vectors = await SqliteVectorStore.open(database)
         graph = await SqliteGraphStore.open(database)
         records = await SqliteRecordStore.open(database)
+        vectors = await stack.enter_async_context(open_vectors(settings, database, embedder.dimension, upstreams))
         hybrid = Hybrid(
             documents,
             {VECTOR: vector_leg(embedder, vectors), KEYWORD: keyword_leg(keywords), GRAPH: GraphLeg(graph)},

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
+from tests.contracts.pinecone_index import Index
+from tests.contracts.pinecone_server import KEY, threaded_pinecone
 from tests.contracts.redis_server import redis_server
 
 
@@ -44,9 +46,54 @@ def model_server(status: int, body: str) -> Iterator[str]:
 def test_all_is_well(run: Run) -> None:
     """With nothing configured every check passes, and an empty data directory says what to do."""
     found = findings(run)
-    assert set(found) == {"server", "settings", "data directory", "embedder", "answer log", "model"}
+    assert set(found) == {"server", "settings", "data directory", "embedder", "vectors", "answer log", "model"}
     assert all(ok for ok, _ in found.values())
     assert "chatserver ingest" in found["data directory"][1]
+
+
+def test_pinecone_is_reached(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index that will do says how much it holds; it is made when that is asked for."""
+    with threaded_pinecone(dimension=None) as server:
+        monkeypatch.setenv("PINECONE_API_KEY", KEY)
+        monkeypatch.setenv("PINECONE_CONTROLLER_HOST", server.url)
+        monkeypatch.setenv("PINECONE_INDEX_NAME", "handbook")
+        monkeypatch.setenv("PINECONE_CREATE", "true")
+        assert findings(run)["vectors"] == (True, "Pinecone's index handbook holds 0 vectors")
+        assert server.indexes["handbook"].dimension == 256
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said", "code"),
+    [
+        ("PINECONE_API_KEY", "pc-wrong", "does not accept PINECONE_API_KEY", "upstream_unauthorized"),
+        ("PINECONE_INDEX_NAME", "nowhere", "no index nowhere; correct PINECONE_INDEX_NAME, or set", "index_missing"),
+        ("PINECONE_INDEX_NAME", "narrow", "needs an index of 256 dimensions (a new", "dimension_mismatch"),
+        ("PINECONE_HOST", "http://localhost:1", "can't be reached at localhost:1: ", "upstream_unavailable"),
+        ("PINECONE_CONTROLLER_HOST", "http://localhost:1", "is the address right", "upstream_unavailable"),
+    ],
+)
+def test_what_is_wrong_with_pinecone_is_told(
+    run: Run, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str, code: str
+) -> None:
+    """A wrong key, name, dimension or address is a finding that says what to do, and none of them shows the key; what
+    else there is is checked as well."""
+    with threaded_pinecone(dimension=256) as server:
+        server.indexes["narrow"] = Index("narrow", 8)
+        environment = {
+            "PINECONE_API_KEY": KEY,
+            "PINECONE_INDEX_NAME": "passages",
+            "PINECONE_CONTROLLER_HOST": server.url,
+            name: value,
+        }
+        for variable, setting in environment.items():
+            monkeypatch.setenv(variable, setting)
+        found = findings(run)
+        ok, message = found["vectors"]
+    assert not ok
+    assert said in message
+    assert message.endswith(f"({code})")
+    assert not any(KEY in message or "pc-wrong" in message for _, message in found.values())
+    assert found["embedder"][0]
 
 
 def test_redis_is_reached(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """A Pinecone of the tests' own: control and data plane over real HTTP, one index a host, and faults on demand.
 
 It is not Pinecone and shares no code with the SDK; `pinecone_index` says where it answers otherwise than the real
-one. Both planes are on one port of this machine: a local index's "host" is the same address with its name before it.
+one. Both planes are on one port of this machine: an index's "host" is the same address with its name as a path.
 
     python -m tests.contracts.pinecone_server --dimension 256 --latency 0.05     (for the benchmark; prints its URL)
 """
@@ -10,17 +10,19 @@ import argparse
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from email.parser import BytesParser
 from http import HTTPStatus
 from typing import Literal, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
+from retrieval.background import BackgroundLoop
 from tests.contracts.pinecone_index import Body, Index, Refused
 
 KEY = "pc-test-key"
+_AT = "/at/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class PineconeServer:
         return f"http://localhost:{self.port}"
 
     def asked(self, path: str) -> int:
-        return sum(request.path == path for request in self.requests)
+        return sum(request.path.endswith(path) for request in self.requests)
 
     async def start(self) -> None:
         """On the port that it had before, if it had one."""
@@ -135,10 +137,10 @@ class PineconeServer:
             return _json(refused.status, refused.body)
 
     def _data(self, request: Request) -> Body:
-        index = self._addressed(request)
+        index, path = self._addressed(request.path)
         body = json.loads(request.body or b"{}")
         namespace = request.parameter("namespace")
-        match request.method, request.path:
+        match request.method, path:
             case "POST", "/query":
                 return index.query(body)
             case "POST", "/vectors/upsert":
@@ -156,12 +158,13 @@ class PineconeServer:
                 )
         raise Refused(404, {"code": 5, "message": "Not Found", "details": []})
 
-    def _addressed(self, request: Request) -> Index:
-        name = request.headers["host"].partition(".")[0]
-        if name in self.indexes:
-            return self.indexes[name]
-        if len(self.indexes) == 1 and "." not in request.headers["host"]:  # the bare address, for one index
-            return next(iter(self.indexes.values()))
+    def _addressed(self, path: str) -> tuple[Index, str]:
+        """The index and the path on it; the bare address is that of the only index."""
+        name, slash, rest = path.removeprefix(_AT).partition("/")
+        if path.startswith(_AT) and name in self.indexes:
+            return self.indexes[name], slash + rest
+        if len(self.indexes) == 1:
+            return next(iter(self.indexes.values())), path
         raise Refused(404, {"code": 5, "message": "Index not found", "details": []})
 
     def _control(self, request: Request) -> Answer:
@@ -189,7 +192,7 @@ class PineconeServer:
         return _json(201, self._described(index))
 
     def _described(self, index: Index) -> Body:
-        described = index.description(f"http://{index.name}.localhost:{self.port}")
+        described = index.description(f"{self.url}{_AT}{index.name}")
         if not index.ready:
             self.ready_after -= 1
             index.ready = self.ready_after <= 0
@@ -205,6 +208,18 @@ async def pinecone_server(*, dimension: int | None = 16, name: str = "passages")
         yield server
     finally:
         await server.stop()
+
+
+@contextmanager
+def threaded_pinecone(*, dimension: int | None = 16) -> Iterator[PineconeServer]:
+    """The same on a thread of its own, for tests of what runs an event loop itself."""
+    background = BackgroundLoop("pinecone")
+    context = pinecone_server(dimension=dimension)
+    try:
+        yield background.run(context.__aenter__())
+    finally:
+        background.run(context.__aexit__(None, None, None))
+        background.close()
 
 
 async def _read(reader: asyncio.StreamReader, idle_s: float | None) -> Request:

@@ -160,10 +160,29 @@ def test_an_address_of_redis_is_one() -> None:
     assert "secret" not in line
 
 
+def test_pinecone_is_named_whole() -> None:
+    """A key needs an index and an index a key, one to be made needs a name, and a host is a whole one."""
+    whole = {"PINECONE_API_KEY": "pc-secret", "PINECONE_INDEX_NAME": "passages", "PINECONE_CREATE": "true"}
+    assert load_settings(whole).pinecone.create
+    assert load_settings({"PINECONE_API_KEY": "k", "PINECONE_HOST": "i-1.svc.pinecone.io"}).pinecone.mode == "shared"
+    for missing, said in (
+        ({"PINECONE_API_KEY": "pc-secret"}, "needs PINECONE_INDEX_NAME or PINECONE_HOST"),
+        ({"PINECONE_INDEX_NAME": "passages"}, "need PINECONE_API_KEY"),
+        (
+            {"PINECONE_API_KEY": "pc-secret", "PINECONE_HOST": "passages"},
+            "PINECONE_HOST: should be a host",
+        ),
+        ({**whole, "PINECONE_HOST": "a.b", "PINECONE_INDEX_NAME": ""}, "PINECONE_CREATE needs PINECONE_INDEX_NAME"),
+    ):
+        (line,) = faults(missing)
+        assert said in line
+        assert "secret" not in line
+
+
 def test_unsupported_names_are_told() -> None:
     """What this version does not use yet is listed by name."""
-    settings = load_settings({"PINECONE_HOST": "h", "NEO4J_URI": "bolt://localhost"})
-    assert settings.unsupported() == ["PINECONE_HOST", "NEO4J_URI"]
+    settings = load_settings({"NEO4J_URI": "bolt://localhost"})
+    assert settings.unsupported() == ["NEO4J_URI"]
     assert Settings().unsupported() == []
 
 
