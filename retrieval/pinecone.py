@@ -14,7 +14,7 @@ Theory of operation
     What is retried below: the SDK tries a broken connection and a 5xx five times, within some 2 s, and nothing else.
     Every call has a deadline, the wait for its turn included; whoever asks decides whether to try again.
 
-Where Pinecone keeps less than the port promises: a large upsert is atomic request by request (1,000 vectors or 1.5 MB),
+Where Pinecone keeps less than the port promises: a large upsert is atomic request by request (1,000 vectors or 1 MB),
 a write may take a moment to be seen by searches, and which of several ties at the cut are found is not said.
 """
 

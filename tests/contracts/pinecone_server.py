@@ -57,6 +57,8 @@ class PineconeServer:
     indexes: dict[str, Index] = field(default_factory=dict)
     faults: deque[Fault] = field(default_factory=deque)
     latency_s: float = 0.0
+    held: asyncio.Event | None = None
+    """What the requests that come while it is set here wait for."""
     idle_s: float | None = None
     """How long a connection may be idle before the server closes it."""
     ready_after: int = 0
@@ -108,6 +110,8 @@ class PineconeServer:
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
         try:
+            if self.held is not None:
+                await self.held.wait()
             if self.latency_s:
                 await asyncio.sleep(self.latency_s)
         finally:

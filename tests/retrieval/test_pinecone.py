@@ -1,0 +1,378 @@
+"""The adapter for Pinecone: the real langchain-pinecone and SDK, over HTTP, against a server of the tests' own with
+faults on demand (`tests.contracts.pinecone_server` says what it is)."""
+
+import asyncio
+import gc
+import json
+import logging
+import warnings
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any, Literal
+
+import pytest
+from langchain_pinecone import PineconeVectorStore
+
+from retrieval.errors import DimensionMismatch, IndexMissing, KeyRejected, Permanent, Temporary
+from retrieval.pinecone import PineconeAddress, PineconeVectors
+from retrieval.pinecone_rows import PASSAGE
+from retrieval.types import Hit
+from tests.contracts.pinecone_index import MAX_BYTES, Index
+from tests.contracts.pinecone_server import KEY, Answer, PineconeServer, pinecone_server
+from tests.eventually import eventually
+
+DIMENSION = 4
+VECTOR = [1.0, 0.0, 0.0, 0.0]
+GENEROUS_S = 30.0
+
+Mode = Literal["shared", "isolated"]
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[PineconeServer]:
+    async with pinecone_server(dimension=DIMENSION) as server:
+        yield server
+
+
+@asynccontextmanager
+async def opened(
+    server: PineconeServer, *, mode: Mode = "shared", concurrency: int = 100, timeout_s: float = GENEROUS_S
+) -> AsyncIterator[PineconeVectors]:
+    """A store with one passage `a` in it."""
+    address = PineconeAddress(KEY, host=server.url)
+    store = PineconeVectors(address, DIMENSION, mode=mode, concurrency=concurrency, timeout_s=timeout_s)
+    try:
+        await store.upsert([("a", VECTOR, {"unit": 1})])
+        yield store
+    finally:
+        await store.aclose()
+
+
+async def ask(store: PineconeVectors) -> list[Hit]:
+    return await store.search(VECTOR, top_k=3)
+
+
+FOUND = [Hit("a", 1.0)]
+
+
+async def test_the_cause_session_is_closed_with_a_bare_store(server: PineconeServer) -> None:
+    """langchain-pinecone's own store, not entered: a search that ends closes the session under the others. It is why
+    ours enters it once. Should this fail one day, the cause is gone, and our remedy may go too."""
+    bare = PineconeVectorStore(host=server.url, pinecone_api_key=KEY, embedding=_never())
+
+    async def search() -> None:
+        await bare.asimilarity_search_by_vector_with_score(VECTOR, k=3)
+
+    async def one_ends_before_the_other() -> tuple[asyncio.Task[None], asyncio.Task[None]]:
+        asked, server.held = server.asked("/query"), asyncio.Event()
+        first = asyncio.create_task(search())
+        await eventually(lambda: server.asked("/query") == asked + 1, within_s=GENEROUS_S)
+        held, server.held = server.held, asyncio.Event()
+        second = asyncio.create_task(search())
+        await eventually(lambda: server.asked("/query") == asked + 2, within_s=GENEROUS_S)
+        held.set()
+        await first
+        return first, second
+
+    _, second = await one_ends_before_the_other()
+    with pytest.raises(RuntimeError, match="Session is closed"):
+        await second
+    async with bare:
+        _, second = await one_ends_before_the_other()
+        assert server.held is not None
+        server.held.set()
+        await second
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # and it loses sessions, which nobody closes then
+        gc.collect()
+
+
+@pytest.mark.parametrize("at_once", [10, 30, 100])
+async def test_a_shared_store_answers_all_over_few_connections(server: PineconeServer, at_once: int) -> None:
+    """However many searches at once, none fails, and the connections are reused from one round to the next."""
+    server.latency_s = 0.01
+    async with opened(server) as store:
+        for _ in range(3):
+            assert await asyncio.gather(*(ask(store) for _ in range(at_once))) == [FOUND] * at_once
+    assert server.connections <= at_once + 2
+
+
+async def test_an_isolated_store_has_a_client_for_each_call(server: PineconeServer) -> None:
+    """No search fails, and each has a connection of its own."""
+    async with opened(server, mode="isolated") as store:
+        before = server.connections
+        assert await asyncio.gather(*(ask(store) for _ in range(20))) == [FOUND] * 20
+        assert server.connections == before + 20
+
+
+async def test_the_store_is_entered_once(server: PineconeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred first searches at once enter one store, and look at the index once."""
+    entered: list[object] = []
+    enter = PineconeVectorStore.__aenter__
+
+    async def counted(self: PineconeVectorStore) -> PineconeVectorStore:
+        entered.append(self)
+        return await enter(self)
+
+    monkeypatch.setattr(PineconeVectorStore, "__aenter__", counted)
+    store = PineconeVectors(PineconeAddress(KEY, host=server.url), DIMENSION, concurrency=100, timeout_s=GENEROUS_S)
+    await asyncio.gather(*(ask(store) for _ in range(100)))
+    await store.aclose()
+    assert len(entered) == 2  # the look at the index, then the one that is kept
+    assert server.asked("/describe_index_stats") == 1
+
+
+@pytest.mark.parametrize("at_once", [1, 50])
+async def test_a_session_found_closed_is_replaced_once(
+    server: PineconeServer, caplog: pytest.LogCaptureFixture, at_once: int
+) -> None:
+    """Whoever closed it: the searches that find it so are answered, and one of them alone opened another."""
+    async with opened(server) as store:
+        for _ in range(2):
+            await _close_session(store)
+            caplog.clear()
+            assert await asyncio.gather(*(ask(store) for _ in range(at_once))) == [FOUND] * at_once
+            assert [record.levelno for record in caplog.records if record.name == "retrieval.pinecone"] == [
+                logging.WARNING
+            ]
+
+
+async def test_a_session_closed_under_calls_in_flight_is_replaced(server: PineconeServer) -> None:
+    """Calls whose connections it cuts are made again over the new one."""
+    async with opened(server) as store:
+        server.latency_s = 0.2
+        searches = [asyncio.create_task(ask(store)) for _ in range(20)]
+        asked = server.asked("/query")
+        await eventually(lambda: server.asked("/query") == asked + 20, within_s=GENEROUS_S)
+        await _close_session(store)
+        assert await asyncio.gather(*searches) == [FOUND] * 20
+
+
+async def test_no_more_searches_at_once_than_allowed(server: PineconeServer) -> None:
+    """The others wait for their turn, and all are answered."""
+    server.latency_s = 0.01
+    async with opened(server, concurrency=3) as store:
+        server.most_at_once = 0
+        assert await asyncio.gather(*(ask(store) for _ in range(30))) == [FOUND] * 30
+    assert server.most_at_once == 3
+
+
+@pytest.mark.parametrize("mode", ["shared", "isolated"])
+async def test_a_late_answer_is_temporary(server: PineconeServer, mode: Mode) -> None:
+    """The call ends at its deadline, waiting for a turn included; the next ones are answered."""
+    async with opened(server, mode=mode, concurrency=1, timeout_s=1.0) as store:
+        server.latency_s = 60.0
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        ended = await asyncio.gather(*(ask(store) for _ in range(5)), return_exceptions=True)
+        assert all(isinstance(each, Temporary) for each in ended)
+        assert loop.time() - began < 30.0
+        server.latency_s = 0.0
+        assert await _until_answered(store) == FOUND
+
+
+async def test_a_cancelled_search_is_cancelled(server: PineconeServer) -> None:
+    """Cancellation passes, gives the turn back and leaves the session open for the others."""
+    async with opened(server, concurrency=1) as store:
+        server.latency_s = 60.0
+        searching = asyncio.create_task(ask(store))
+        asked = server.asked("/query")
+        await eventually(lambda: server.asked("/query") > asked, within_s=GENEROUS_S)
+        searching.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await searching
+        server.latency_s = 0.0
+        assert await ask(store) == FOUND
+
+
+def in_a_while() -> str:
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("header", "low", "high"), [(lambda: "7", 7.0, 7.0), (in_a_while, 50.0, 100.0), (lambda: "soon", None, None)]
+)
+async def test_429_says_when_to_come_back(
+    server: PineconeServer, header: Callable[[], str], low: float | None, high: float | None
+) -> None:
+    """Too many requests is temporary, after the seconds or at the date of Retry-After; it is not tried again below."""
+    async with opened(server) as store:
+        server.faults.append(Answer(429, b'{"message": "slow down"}', (("Retry-After", header()),)))
+        asked = server.asked("/query")
+        with pytest.raises(Temporary) as raised:
+            await ask(store)
+        assert server.asked("/query") == asked + 1
+        after = raised.value.retry_after_s
+        assert after == low if low is None or high is None else after is not None and low <= after <= high
+        assert await ask(store) == FOUND
+
+
+async def test_one_bad_moment_is_not_seen(server: PineconeServer) -> None:
+    """A reset connection or a 5xx is tried again by the SDK."""
+    async with opened(server) as store:
+        for fault in ("reset", Answer(500), Answer(503, b"busy")):
+            server.faults.append(fault)
+            assert await ask(store) == FOUND
+
+
+@pytest.mark.parametrize("status", [500, 503])
+async def test_5xx_that_stays_is_temporary(server: PineconeServer, status: int) -> None:
+    """When the SDK has tried often enough."""
+    async with opened(server) as store:
+        server.faults.extend([Answer(status)] * 5)
+        with pytest.raises(Temporary):
+            await ask(store)
+        assert await ask(store) == FOUND
+
+
+@pytest.mark.parametrize(
+    "answer", [b"not json", b"[]", b"{}", b"{]", b'{"matches": [{}]}', b'{"matches": [{"id": "a", "score": "x"}]}']
+)
+async def test_an_answer_that_cannot_be_read_is_temporary(server: PineconeServer, answer: bytes) -> None:
+    """Whatever a proxy makes of it; the next one is read."""
+    async with opened(server) as store:
+        server.faults.append(Answer(200, answer, (("Content-Type", "application/json"),)))
+        with pytest.raises(Temporary):
+            await ask(store)
+        assert await ask(store) == FOUND
+
+
+async def test_an_answer_cut_short_is_temporary(server: PineconeServer) -> None:
+    """Half an answer is none."""
+    async with opened(server) as store:
+        server.faults.append("cut")
+        with pytest.raises(Temporary):
+            await ask(store)
+        assert await ask(store) == FOUND
+
+
+async def test_closed_idle_connections_cost_nothing(server: PineconeServer) -> None:
+    """A server that closes what is idle, at once or all together, does not fail a search."""
+    async with opened(server) as store:
+        for _ in range(3):
+            assert await asyncio.gather(*(ask(store) for _ in range(10))) == [FOUND] * 10
+            server.drop_connections()
+        server.idle_s = 0.01
+        for _ in range(10):
+            assert await ask(store) == FOUND
+            await asyncio.sleep(0.01)  # about when the server closes: either may be first
+
+
+async def test_a_restarted_server_is_found_again(server: PineconeServer) -> None:
+    """While it is down a search is temporary; afterwards the same store answers."""
+    async with opened(server) as store:
+        await server.stop()
+        with pytest.raises(Temporary, match="can't be reached"):
+            await ask(store)
+        await server.start()
+        assert await ask(store) == FOUND
+
+
+@pytest.mark.parametrize("mode", ["shared", "isolated"])
+async def test_a_server_that_comes_later_is_found(server: PineconeServer, mode: Mode) -> None:
+    """A store that could not be opened is opened by the first call that can."""
+    await server.stop()
+    store = PineconeVectors(PineconeAddress(KEY, host=server.url), DIMENSION, mode=mode, timeout_s=GENEROUS_S)
+    with pytest.raises(Temporary):
+        await store.open()
+    await server.start()
+    assert await ask(store) == []
+    await store.aclose()
+
+
+async def test_what_is_not_accepted_is_permanent(server: PineconeServer) -> None:
+    """A wrong key, an index of another dimension or metric, and one that is not there each have their error."""
+    server.indexes |= {"narrow": Index("narrow", 3), "far": Index("far", DIMENSION, "euclidean")}
+    for address, error in (
+        (PineconeAddress("pc-wrong", host=f"{server.url}/at/passages"), KeyRejected),
+        (PineconeAddress("pc-wrong", "passages", controller=server.url), KeyRejected),
+        (PineconeAddress(KEY, "nowhere", controller=server.url), IndexMissing),
+        (PineconeAddress(KEY, host=f"{server.url}/at/nowhere"), IndexMissing),
+        (PineconeAddress(KEY, "narrow", controller=server.url), DimensionMismatch),
+        (PineconeAddress(KEY, "far", controller=server.url), Permanent),
+    ):
+        store = PineconeVectors(address, DIMENSION, timeout_s=GENEROUS_S)
+        for attempt in (store.open(), ask(store)):
+            with pytest.raises(error) as raised:
+                await attempt
+            assert type(raised.value) is error
+            assert "pc-wrong" not in str(raised.value)
+        await store.aclose()
+
+
+async def test_a_missing_index_is_made(server: PineconeServer) -> None:
+    """By several processes at once, one makes it; they wait until it is ready, and it fits."""
+    server.ready_after = 3
+    address = PineconeAddress(KEY, "handbook", controller=server.url, create=("gcp", "europe-west4"))
+    stores = [PineconeVectors(address, DIMENSION) for _ in range(3)]
+    assert await asyncio.gather(*(store.open() for store in stores)) == [0, 0, 0]
+    made = [json.loads(r.body) for r in server.requests if (r.method, r.path) == ("POST", "/indexes")]
+    assert made[0]["dimension"] == DIMENSION
+    assert made[0]["metric"] == "cosine"
+    assert made[0]["spec"]["serverless"] == {"cloud": "gcp", "region": "europe-west4"}
+    await stores[0].upsert([("a", VECTOR, {})])
+    assert await ask(stores[1]) == FOUND
+    for store in stores:
+        await store.aclose()
+
+
+async def test_closing_waits_for_calls_in_flight(server: PineconeServer) -> None:
+    """A call that runs is answered, one that comes later is refused."""
+    async with opened(server) as store:
+        server.latency_s = 0.2
+        searching = asyncio.create_task(ask(store))
+        asked = server.asked("/query")
+        await eventually(lambda: server.asked("/query") > asked, within_s=GENEROUS_S)
+        await store.aclose()
+        assert searching.done()
+        assert await searching == FOUND
+        with pytest.raises(Temporary):
+            await ask(store)
+
+
+async def test_a_large_upsert_goes_in_requests_that_pinecone_takes() -> None:
+    """Thousands of wide vectors with much metadata are stored, each request below the limits."""
+    async with pinecone_server(dimension=256) as server:
+        store = PineconeVectors(PineconeAddress(KEY, host=server.url), 256, timeout_s=GENEROUS_S)
+        wide = [0.1234567890123456] * 256
+        await store.upsert([(f"p{n}", wide, {"text": "é" * 300}) for n in range(1_200)])
+        sizes = [len(request.body) for request in server.requests if request.path == "/vectors/upsert"]
+        assert await store.open() == 1_200
+        assert max(sizes) <= MAX_BYTES
+        await store.delete([f"p{n}" for n in range(1_100)])
+        assert await store.open() == 100
+        await store.aclose()
+
+
+async def test_what_is_not_metadata_is_refused(server: PineconeServer) -> None:
+    """Before anything is sent."""
+    async with opened(server) as store:
+        asked = server.asked("/vectors/upsert")
+        bad: list[dict[str, Any]] = [{"x": None}, {"x": {"y": 1}}, {"x": float("nan")}, {PASSAGE: "x"}]
+        for metadata in bad:
+            with pytest.raises(Permanent):
+                await store.upsert([("b", VECTOR, {}), ("c", VECTOR, metadata)])
+        assert server.asked("/vectors/upsert") == asked
+
+
+def _never() -> Any:
+    """An embedding that is not asked."""
+    return object()
+
+
+async def _close_session(store: PineconeVectors) -> None:
+    """What somebody else might do to the shared session."""
+    shared = store._sessions._store  # type: ignore[union-attr]
+    assert shared is not None
+    await (await shared.async_index).close()
+
+
+async def _until_answered(store: PineconeVectors) -> list[Hit]:
+    """On a busy machine a call may be late for its own reasons."""
+    while True:
+        try:
+            return await ask(store)
+        except Temporary:
+            await asyncio.sleep(0.1)
