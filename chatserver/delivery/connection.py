@@ -161,9 +161,13 @@ class Connection:
             log.warning("answer cannot be followed now", answer=follow.answer, error=str(error))
             self.close(CloseCode.TRY_LATER, "the answer log is away")
             return
-        if feed is not None:
+        if feed is not None and feed.epoch == follow.epoch:
             self._outbox.tails[follow.answer] = Tail(feed, follow.first, follow.live)
             self._work.ring()
+            return
+        if feed is not None:
+            self._feeds.unsubscribe(feed, self._work.ring)
+        self.close(CloseCode.RESTART, "the answer's log went back")  # after what was said of it: a resume tells anew
 
     def _apply(self, effects: Sequence[Effect]) -> None:
         for effect in effects:

@@ -175,13 +175,15 @@ async def many_nodes(
         for n, network in enumerate(networks):
             (directory / str(n)).mkdir(exist_ok=True)
             settings = SETTINGS | {"CHATSERVER_REDIS_URL": f"redis://127.0.0.1:{network.port}"}
-            nodes.append(Server(directory / str(n) / "data", settings=settings))
+            nodes.append(Server(directory / str(n) / "data", settings=settings, forgives="Redis does not answer"))
             stack.enter_context(serving(nodes[-1], ready=False))
         for node in nodes:
             await asyncio.to_thread(node.wait_ready)
         address = await stack.enter_async_context(front([node.port for node in nodes]))
         yield ManyNodes(nodes, networks, redis, address, rng)
         for node in nodes:  # the last one hit may still be starting
+            if node.has_ended():
+                node.start()
             await asyncio.to_thread(node.wait_ready)
 
 

@@ -219,9 +219,13 @@ class ManyNodes:
         return self._rng.choice(await self._ready(2))
 
     async def _ready(self, count: int) -> list[Server]:
-        """The nodes that take questions, once they are so many."""
+        """The nodes that take questions, once they are so many. One that was started while it could not reach Redis has
+        ended, and is started again, as whatever keeps servers running does."""
         async with asyncio.timeout(_READY_S):
             while True:
+                for node in self._nodes:
+                    if node.has_ended():
+                        node.start()
                 are = await asyncio.gather(*(asyncio.to_thread(node.is_ready) for node in self._nodes))
                 if sum(are) >= count:
                     return [node for node, is_ready in zip(self._nodes, are, strict=True) if is_ready]

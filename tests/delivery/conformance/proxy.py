@@ -79,7 +79,11 @@ class Proxy:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.append(task)
-        upstream, upward = await self._connect()
+        try:
+            upstream, upward = await self._connect()
+        except OSError:
+            writer.transport.abort()
+            return
         link = _Link(writer, upward)
         self._links.add(link)
         try:
@@ -104,7 +108,11 @@ class Proxy:
         connection.setblocking(False)
         if self.receive_buffer is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
-        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", self._port))
+        try:
+            await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", self._port))
+        except OSError:
+            connection.close()
+            raise
         return await asyncio.open_connection(sock=connection, limit=_CHUNK)
 
     async def _pump(
