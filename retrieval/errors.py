@@ -4,7 +4,7 @@ RetrievalError
 ├── Temporary      trying again may help; `retry_after_s` when the upstream said so
 │   └── NoLegAnswered
 ├── Permanent      it won't
-│   └── InvalidText, InvalidFilter, DimensionMismatch, KeyRejected, IndexMissing
+│   └── InvalidText, InvalidFilter, DimensionMismatch, KeyRejected, IndexMissing, DatabaseMissing
 `code` is stable and fit for users; the message is for logs.
 """
 
@@ -57,3 +57,7 @@ class KeyRejected(Permanent):
 
 class IndexMissing(Permanent):
     code = "index_missing"
+
+
+class DatabaseMissing(Permanent):
+    code = "no_such_database"

@@ -20,6 +20,7 @@ PACKAGES = ("retrieval", "graph", "prompts", "chatserver")
 ABOVE_WIRING = (
     "chatserver.app",
     "chatserver.cli.check",
+    "chatserver.cli.check_graph",
     "chatserver.cli.ingest",
     "chatserver.cli.prompts",
     "chatserver.supervisor.server",

@@ -9,11 +9,12 @@ from pathlib import Path
 import httpx
 
 from chatserver.cli import terminal
+from chatserver.cli.check_graph import check_graph
 from chatserver.cli.configuration import read_settings
 from chatserver.cli.errors import CommandError, explained
 from chatserver.cli.logs import keep_logs_off_the_screen
 from chatserver.server_config import load_server_config
-from chatserver.settings import Settings
+from chatserver.settings import Neo4j, Settings
 from chatserver.wiring import Knowledge, open_knowledge, reach_answers, reach_vectors
 from retrieval.errors import DimensionMismatch, IndexMissing, KeyRejected, RetrievalError, Temporary
 
@@ -50,11 +51,8 @@ async def _check_all(data_dir: Path | None) -> list[Finding]:
     except Exception as error:
         return [*findings, Finding("settings", False, _reason(error))]
     findings.append(Finding("settings", True, "valid"))
-    findings += [
-        Finding(name, False, "is set, but this version does not use it yet; unset it")
-        for name in settings.unsupported()
-    ]
-    findings += await _check_knowledge(settings)
+    findings += await _check_knowledge(settings.model_copy(update={"neo4j": Neo4j()}))  # which is told of by itself
+    findings.append(await _checked("graph", lambda: check_graph(settings)))
     findings.append(await _checked("answer log", lambda: reach_answers(settings)))
     findings.append(await _checked("model", lambda: _check_model(settings)))
     return findings

@@ -298,11 +298,25 @@ class Pinecone(Group):
 class Neo4j(Group):
     """The graph store at scale."""
 
-    uri: BoltUrl | None = Field(default=None, validation_alias="NEO4J_URI", description="address of Neo4j")
-    username: str | None = Field(default=None, validation_alias="NEO4J_USERNAME", min_length=1, description="its user")
+    uri: BoltUrl | None = Field(
+        default=None,
+        validation_alias="NEO4J_URI",
+        description="address of Neo4j, which then keeps graph and records: `neo4j://host:7687`",
+    )
+    username: str = Field(default="neo4j", validation_alias="NEO4J_USERNAME", min_length=1, description="its user")
     password: SecretStr | None = Field(
         default=None, validation_alias="NEO4J_PASSWORD", min_length=1, description="its password"
     )
+    database: str = Field(
+        default="neo4j", validation_alias="NEO4J_DATABASE", min_length=1, description="its database, by name"
+    )
+
+    @field_validator("uri")
+    @classmethod
+    def _holds_no_password(cls, uri: str | None) -> str | None:
+        if uri is not None and "@" in urlsplit(uri).netloc:
+            raise ValueError("should not hold a password; set NEO4J_USERNAME and NEO4J_PASSWORD")
+        return uri
 
 
 class Redis(Group):

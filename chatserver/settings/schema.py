@@ -60,14 +60,6 @@ class Settings(BaseSettings):
             )
         return self
 
-    def unsupported(self) -> list[str]:
-        """Names that are set but that this version does not use yet: told by `check`, never ignored in silence."""
-        return [
-            variable.name
-            for variable in variables()
-            if variable.group == "neo4j" and getattr(getattr(self, variable.group), variable.field) is not None
-        ]
-
 
 @dataclass(frozen=True, slots=True)
 class Variable:

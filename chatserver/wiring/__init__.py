@@ -1,6 +1,7 @@
 """Puts the system together. The only package that names concrete adapters."""
 
 from chatserver.wiring.answers import open_answers, reach_answers
+from chatserver.wiring.graph import reach_graph
 from chatserver.wiring.knowledge import Knowledge, open_knowledge
 from chatserver.wiring.pipeline import open_pipeline
 from chatserver.wiring.system import System, open_system
@@ -14,5 +15,6 @@ __all__ = [
     "open_pipeline",
     "open_system",
     "reach_answers",
+    "reach_graph",
     "reach_vectors",
 ]

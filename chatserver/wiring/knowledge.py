@@ -8,10 +8,9 @@ from chatserver.guards.watch import Counts, Watch
 from chatserver.ingest.ingestion import Ingestion
 from chatserver.settings import Settings
 from chatserver.wiring.embedder import open_embedder
+from chatserver.wiring.graph import open_graph
 from chatserver.wiring.upstreams import Upstreams
 from chatserver.wiring.vectors import open_vectors
-from graph.embedded.records import SqliteRecordStore
-from graph.embedded.store import SqliteGraphStore
 from graph.leg import GraphLeg, GraphLinks
 from graph.ports import GraphStore, RecordStore
 from retrieval.embedded.database import Database
@@ -47,9 +46,8 @@ async def open_knowledge(settings: Settings, watch: Watch | None = None) -> Asyn
         embedder = await stack.enter_async_context(open_embedder(settings, upstreams))
         documents = await SqliteDocumentStore.open(database)
         keywords = await SqliteKeywordIndex.open(database)
-        graph = await SqliteGraphStore.open(database)
-        records = await SqliteRecordStore.open(database)
         vectors = await stack.enter_async_context(open_vectors(settings, database, embedder.dimension, upstreams))
+        graph, records = await stack.enter_async_context(open_graph(settings, database, upstreams))
         hybrid = Hybrid(
             documents,
             {VECTOR: vector_leg(embedder, vectors), KEYWORD: keyword_leg(keywords), GRAPH: GraphLeg(graph)},

@@ -18,13 +18,14 @@ from neo4j.exceptions import AuthError, ConnectionPoolError, DriverError, Neo4jE
 
 from graph.neo4j.port import Row, Run
 from graph.neo4j.queries import statements
-from retrieval.errors import InvalidText, KeyRejected, Permanent, Temporary
+from retrieval.errors import DatabaseMissing, InvalidText, KeyRejected, Permanent, Temporary
 
 T = TypeVar("T")
 
 CONNECT_S: Final = 3.0
 RETRY_S: Final = 2.0
 _CONNECTIONS = 50
+_NO_DATABASE = "Neo.ClientError.Database.DatabaseNotFound"
 _IDLE_S = 30.0  # a connection that was idle for longer is tried before it is used: a firewall may have forgotten it
 
 
@@ -36,17 +37,17 @@ class Neo4jDatabase:
     when it refuses."""
 
     def __init__(
-        self, uri: str, *, username: str | None = None, password: str | None = None, database: str = "neo4j"
+        self, uri: str, *, username: str = "neo4j", password: str | None = None, database: str = "neo4j"
     ) -> None:
-        self.uri = uri
-        self._auth = (username or "neo4j", password) if password is not None else None
+        self._uri = uri
+        self._auth = None if password is None else (username, password)
         self._database = database
         self._drivers: dict[asyncio.AbstractEventLoop, AsyncDriver] = {}
         self._prepared = False
 
     @classmethod
     async def open(
-        cls, uri: str, *, username: str | None = None, password: str | None = None, database: str = "neo4j"
+        cls, uri: str, *, username: str = "neo4j", password: str | None = None, database: str = "neo4j"
     ) -> Self:
         """Reached and prepared."""
         opened = cls(uri, username=username, password=password, database=database)
@@ -68,13 +69,11 @@ class Neo4jDatabase:
             # sockets of a loop that has ended are closed already
 
     async def prepare(self) -> None:
-        """Makes the constraints and the indexes, those that are missing, and waits for them."""
         for statement in (*statements("schema"), "CALL db.awaitIndexes(60)"):
             await self._transact(_only(statement))
         self._prepared = True
 
     async def describe(self) -> str:
-        """Product and version, as the server tells them."""
         with typed_errors():
             async with self._session() as session:
                 result = await session.run("CALL dbms.components() YIELD name, versions, edition RETURN *")
@@ -117,7 +116,7 @@ class Neo4jDatabase:
         loop = asyncio.get_running_loop()
         if loop not in self._drivers:
             self._drivers[loop] = AsyncGraphDatabase.driver(
-                self.uri,
+                self._uri,
                 auth=self._auth,
                 connection_timeout=CONNECT_S,
                 connection_acquisition_timeout=CONNECT_S + RETRY_S,
@@ -141,6 +140,8 @@ def typed_errors() -> Iterator[None]:
     except AuthError as error:
         raise KeyRejected(f"neo4j: {error.message}") from error
     except (Neo4jError, DriverError) as error:
+        if getattr(error, "code", None) == _NO_DATABASE:
+            raise DatabaseMissing(f"neo4j: {error}") from error
         failed = Temporary if error.is_retryable() or isinstance(error, ConnectionPoolError) else Permanent
         raise failed(f"neo4j: {error}") from error
     except UnicodeEncodeError as error:

@@ -1,10 +1,11 @@
 """A subgraph around one node, breadth first: one statement a hop."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain, groupby, zip_longest
 from typing import Any, NamedTuple
 
 from graph.names import fold_name
-from graph.neo4j.port import Run
+from graph.neo4j.port import Row, Run
 from graph.neo4j.queries import query
 from graph.types import Edge, Node, NodeKind, Subgraph
 
@@ -43,8 +44,7 @@ async def around(read: Run, namespace: str, centre: str, *, hops: int, limit: in
     for _ in range(hops):
         rows = await read(query("neighbours"), {"frontier": frontier, "limit": limit}) if frontier else []
         following: list[str] = []
-        for at, relation, out, *described in rows:
-            other = _Found(*described)
+        for at, relation, out, other in _in_turns(rows):
             if other.ref not in nodes and len(nodes) < limit:
                 nodes[other.ref] = other.node()
                 following.append(other.ref)
@@ -53,6 +53,14 @@ async def around(read: Run, namespace: str, centre: str, *, hops: int, limit: in
                 edges[Edge(here, there, relation) if out else Edge(there, here, relation)] = None
         frontier = following
     return Subgraph(tuple(nodes.values()), tuple(edges))
+
+
+def _in_turns(rows: Sequence[Row]) -> Iterator[tuple[int, str, bool, _Found]]:
+    """At each node the edges of its sorts in turns, so that the many of one sort leave room for the others."""
+    for at, of_node in groupby(rows, key=lambda row: row[0]):
+        sorts = [list(of_sort) for _, of_sort in groupby(of_node, key=lambda row: row[1])]
+        for row in filter(None, chain.from_iterable(zip_longest(*sorts))):
+            yield at, row[2], row[3], _Found(*row[4:])
 
 
 def _wanted(centre: str) -> list[dict[str, Any]]:

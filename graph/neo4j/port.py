@@ -10,6 +10,16 @@ Run: TypeAlias = Callable[[str, Mapping[str, Any]], Awaitable[list[Row]]]
 
 
 class Database(Protocol):
+    """`graph.neo4j.database` is the one; it is named here so that nobody loads the driver for its sake."""
+
+    async def prepare(self) -> None:
+        """Makes the constraints and the indexes that are missing. The first write does it if nobody has."""
+
+    async def describe(self) -> str:
+        """Product and version, as the server tells them."""
+
+    async def aclose(self) -> None: ...
+
     async def read(self, statement: str, parameters: Mapping[str, Any]) -> list[Row]:
         """One statement in one round trip."""
 

@@ -11,7 +11,7 @@ from graph.types import DocumentLinks, Entity, EntityKind, Fact, PassageLinks, R
 from graph.weights import NEAR, combine
 from retrieval.types import Hit, Link
 
-_ROWS = 6_000
+_ROWS = 4_000
 
 
 class Neo4jGraphStore:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
+from tests.contracts.neo4j_server import PASSWORD, standalone_neo4j
 from tests.contracts.pinecone_index import Index
 from tests.contracts.pinecone_server import KEY, threaded_pinecone
 from tests.contracts.redis_server import redis_server
@@ -46,7 +47,8 @@ def model_server(status: int, body: str) -> Iterator[str]:
 def test_all_is_well(run: Run) -> None:
     """With nothing configured every check passes, and an empty data directory says what to do."""
     found = findings(run)
-    assert set(found) == {"server", "settings", "data directory", "embedder", "vectors", "answer log", "model"}
+    names = {"server", "settings", "data directory", "embedder", "vectors", "graph", "answer log", "model"}
+    assert set(found) == names
     assert all(ok for ok, _ in found.values())
     assert "chatserver ingest" in found["data directory"][1]
 
@@ -132,14 +134,6 @@ def test_bad_settings_are_a_finding(run: Run, monkeypatch: pytest.MonkeyPatch) -
     assert not found["server"][0]
 
 
-def test_what_is_not_used_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings of parts that this version lacks fail the check by name."""
-    monkeypatch.setenv("NEO4J_URI", "bolt://localhost")
-    ok, message = findings(run)["NEO4J_URI"]
-    assert not ok
-    assert "does not use it yet" in message
-
-
 def test_a_damaged_data_directory(run: Run) -> None:
     """A data directory that cannot be opened is a finding, not a crash."""
     Path("data").mkdir()
@@ -170,6 +164,35 @@ def test_model_servers(run: Run, monkeypatch: pytest.MonkeyPatch, status: int, b
     assert found["model"][0] is ok
     assert told in found["model"][1]
     assert "secret" not in str(found)
+
+
+def test_neo4j_is_reached(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it is is told; a wrong password, a database that it lacks and a server that is away are findings that say
+    what to do, and none of them shows the password."""
+    server = standalone_neo4j()
+    monkeypatch.setenv("NEO4J_URI", server.uri)
+    monkeypatch.setenv("NEO4J_PASSWORD", PASSWORD)
+    assert findings(run)["graph"] == (True, f"Neo4j Kernel {server.agent.partition('/')[2]} community at {server.uri}")
+    monkeypatch.setenv("NEO4J_DATABASE", "attic")
+    refused_told(run, "has no database attic; set NEO4J_DATABASE", "no_such_database")
+    monkeypatch.delenv("NEO4J_DATABASE")
+    monkeypatch.setenv("NEO4J_PASSWORD", "wrong-secret")
+    refused_told(run, "does not accept NEO4J_USERNAME (neo4j) and NEO4J_PASSWORD", "upstream_unauthorized")
+    monkeypatch.delenv("NEO4J_PASSWORD")
+    refused_told(run, "does not accept NEO4J_USERNAME (neo4j) and NEO4J_PASSWORD", "upstream_unauthorized")
+    for away in ("bolt://127.0.0.1:1", "neo4j://127.0.0.1:1", "bolt://no.such.host.invalid"):
+        monkeypatch.setenv("NEO4J_URI", away)
+        refused_told(run, f"{away} does not answer; is Neo4j running there, and is NEO4J_URI right?", "unavailable")
+
+
+def refused_told(run: Run, told: str, code: str) -> None:
+    found = findings(run)
+    ok, message = found["graph"]
+    assert not ok
+    assert told in message
+    assert code in message
+    assert "secret" not in str(found)
+    assert found["data directory"][0]
 
 
 def test_no_model_server(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

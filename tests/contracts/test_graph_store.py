@@ -10,7 +10,7 @@ from graph.linking import document_links, passage_links
 from graph.mentions import NameTrie
 from graph.names import fold_name, title_names
 from graph.ports import GraphStore
-from graph.types import DocumentLinks, Edge, Entity, Fact, Record
+from graph.types import DocumentLinks, Edge, Entity, Fact, Mention, PassageLinks, Record
 from retrieval.types import Passage
 from tests.contracts.graph_stores import STORES, stores
 
@@ -342,3 +342,19 @@ async def test_names_are_data(store: GraphStore) -> None:
     names, _ = await store.unread(limit=9)
     assert fold_name(nasty[1]) in names
     assert (await store.subgraph("a'b\"c")).nodes
+
+
+async def test_many_mentions_leave_room_for_other_edges(store: GraphStore) -> None:
+    """Around a name in many passages stand the document called so and the records about it, too."""
+    pump = Entity("p 101", "P-101", "title")
+    logs = [
+        DocumentLinks(log, log, (), (PassageLinks(log, "P-101 ran.", (pump,), (Mention(log, pump.id, 0, 5),)),))
+        for log in (f"log {n}" for n in range(30))
+    ]
+    await store.link([DocumentLinks("pump", "P-101", (pump,), (PassageLinks("pump", "It pumps."),)), *logs])
+    await store.link_records([Record("Event", f"E-{n}", {"component": "P-101"}) for n in range(30)])
+    around = await store.subgraph("P-101", limit=12)
+    assert len(around.nodes) == 12
+    kinds = [node.kind for node in around.nodes]
+    assert (kinds[0], kinds.count("document")) == ("entity", 1)
+    assert kinds.count("passage") == kinds.count("record") == 5

@@ -179,13 +179,6 @@ def test_pinecone_is_named_whole() -> None:
         assert "secret" not in line
 
 
-def test_unsupported_names_are_told() -> None:
-    """What this version does not use yet is listed by name."""
-    settings = load_settings({"NEO4J_URI": "bolt://localhost"})
-    assert settings.unsupported() == ["NEO4J_URI"]
-    assert Settings().unsupported() == []
-
-
 def test_frozen_and_strict() -> None:
     """Groups cannot be changed, and take no field that they do not have."""
     with pytest.raises(ValidationError):

@@ -1,4 +1,4 @@
-// The edges at some nodes, at most `$limit` of each kind at each node, in the order of the nodes given.
+// The edges at some nodes, at most `$limit` of each sort (`branch`) at each node, in the order of the nodes given.
 UNWIND range(0, size($frontier) - 1) AS at
 MATCH (node) WHERE elementId(node) = $frontier[at]
 CALL (node) {
@@ -41,4 +41,4 @@ CALL (node) {
 }
 WITH at, branch, place, relation, out, other, kind
 ORDER BY at, branch, place, other.key
-RETURN at, relation, out, elementId(other), kind, other.key, other.collection, other.name, other.title, other.position
+RETURN at, branch, relation, out, elementId(other), kind, other.key, other.collection, other.name, other.title, other.position
