@@ -26,7 +26,8 @@ _SWEEP_S = 1.0
 @dataclass(frozen=True, slots=True)
 class DeliveryPolicy:
     """`stall_s`: how long one send may wait for the peer. A drain tells each client when to reconnect, the first after
-    `soonest_retry_ms`, and about `reconnects_per_s` of them in a second."""
+    `soonest_retry_ms`, and about `reconnects_per_s` of them in a second. `provider_keys`: whether a question may bring
+    a key of its own."""
 
     limits: Limits
     server: str
@@ -34,6 +35,7 @@ class DeliveryPolicy:
     stall_s: float = 10.0
     soonest_retry_ms: int = 100
     reconnects_per_s: float = 2000.0
+    provider_keys: bool = False
 
 
 class ConnectionManager:
@@ -53,7 +55,7 @@ class ConnectionManager:
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self._feeds = Feeds(answers)
         self._timeline = Timeline(answers)
-        self._performer = LogPerformer(answers, generations, self._timeline)
+        self._performer = LogPerformer(answers, generations, self._timeline, provider_keys=policy.provider_keys)
         self._connections: dict[str, Connection] = {}
         self._gone = asyncio.Event()
         self._draining = False

@@ -30,12 +30,14 @@ class LogPerformer:
         generations: Generations,
         timeline: Timeline,
         *,
+        provider_keys: bool = False,
         clock: Callable[[], float] = time.time,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
         self._answers = answers
         self._generations = generations
         self._timeline = timeline
+        self._provider_keys = provider_keys
         self._clock = clock
         self._new_id = new_id
 
@@ -73,6 +75,8 @@ class LogPerformer:
             parse_filter(ask.filter or {})
         except InvalidFilter as error:
             return session.failed(ErrorCode.INVALID_FILTER, str(error), id=ask.id)
+        if ask.provider_key is not None and not self._provider_keys:
+            return session.failed(ErrorCode.PROVIDER_KEY_REFUSED, "This server takes no keys.", id=ask.id)
         new = NewAnswer(
             answer=self._new_id(),
             epoch=self._new_id()[:8],
@@ -85,7 +89,8 @@ class LogPerformer:
             filter=ask.filter,
             options=ask.options,
         )
-        return session.asked(ask, await self._generations.ask(new))
+        key = ask.provider_key.get_secret_value() if ask.provider_key is not None else None
+        return session.asked(ask, await self._generations.ask(new, provider_key=key))
 
     async def _resume(self, user: str, session: Session, resume: commands.Resume) -> Sequence[Effect]:
         pending = await self._answers.chat(user, resume.chat, undelivered=True)

@@ -18,6 +18,7 @@ from chatserver.answers.meta import AnswerMeta, NewAnswer
 from chatserver.answers.states import AnswerState
 from chatserver.generation.continuation import continue_after
 from chatserver.generation.generation import Generation, Pace
+from chatserver.generation.keys import ProviderKeys
 from chatserver.models.port import Turn
 from chatserver.pipeline.port import Pipeline, Question
 from chatserver.protocol import chunks
@@ -67,6 +68,7 @@ class Generations:
         self._history_turns = history_turns
         self._clock = clock
         self._batch_id = batch_id
+        self._keys = ProviderKeys()
         self._running: dict[str, Generation] = {}
         self._starting: set[str] = set()
         self._group = asyncio.TaskGroup()
@@ -93,11 +95,13 @@ class Generations:
             task.cancel()
         await self._group.__aexit__(kind, error, trace)
 
-    async def ask(self, new: NewAnswer) -> AnswerMeta:
+    async def ask(self, new: NewAnswer, *, provider_key: str | None = None) -> AnswerMeta:
         """Makes the question durable and starts answering it. A known ask id gives the first answer. Raises
         `LogUnavailable`."""
         meta, fresh = await self._answers.create(new)
         if fresh:
+            if provider_key is not None:
+                self._keys.keep(meta.answer, provider_key)
             self._start(meta.answer)
         return meta
 
@@ -159,6 +163,7 @@ class Generations:
                 if self._handing_over:
                     generation.hand_over()
                 await generation.run()
+                self._keys.forget(answer)
         except LogUnavailable as error:
             log.warning("answer not started, will be tried again", answer=answer, error=str(error))
         except Exception:
@@ -185,7 +190,7 @@ class Generations:
         return Generation(
             claim,
             meta,
-            _question(meta, await self._history(meta)),
+            _question(meta, await self._history(meta), self._keys.of(meta.answer)),
             continue_after(logged),
             answers=self._answers,
             pipeline=self._pipeline,
@@ -234,7 +239,7 @@ class Generations:
             self._look.set()
 
 
-def _question(meta: AnswerMeta, history: tuple[Turn, ...]) -> Question:
+def _question(meta: AnswerMeta, history: tuple[Turn, ...], provider_key: str | None) -> Question:
     asked = meta.question
     return Question(
         answer=asked.answer,
@@ -246,6 +251,7 @@ def _question(meta: AnswerMeta, history: tuple[Turn, ...]) -> Question:
         filter=asked.filter,
         options=asked.options,
         history=history,
+        provider_key=provider_key,
     )
 
 

@@ -46,7 +46,8 @@ class Guard:
     """For one upstream and one event loop; `name` is what metrics and logs call it.
 
     Only what may pass counts as a failure: `Temporary`, a temporary `ModelError`, an attempt that took too long, and
-    errors without a type. An upstream that rejects a request is up. Cancellation says nothing and is passed on."""
+    errors without a type. An upstream that rejects a request is up, and so is one that says when to come back.
+    Cancellation says nothing and is passed on."""
 
     def __init__(
         self,
@@ -111,11 +112,11 @@ class Guard:
             outcome = "temporary"
             raise TooSlow(f"{self.name}: no answer within {within_s} s") from error
         except Exception as error:
-            outcome = "temporary" if _counts(error) else "permanent"
+            outcome = "busy" if _wait_s(error) is not None else "temporary" if _counts(error) else "permanent"
             raise
         finally:
             match outcome:
-                case "ok" | "permanent":
+                case "ok" | "permanent" | "busy":
                     admission.succeeded()
                 case "temporary":
                     admission.failed()
@@ -128,7 +129,7 @@ class Guard:
         """Whether to try again: no, after the usual wait, or after this many seconds."""
         if isinstance(error, Paused) or not _passing(error):
             return False
-        wait_s = error.retry_after_s if isinstance(error, Temporary | ModelError) else None
+        wait_s = _wait_s(error)
         if wait_s is None:
             return True
         return wait_s if wait_s <= self._patience.longest_wait_s else False
@@ -146,3 +147,8 @@ def _passing(error: Exception) -> bool:
 def _counts(error: Exception) -> bool:
     """An error without a type is no answer of the upstream's, so it counts; it is not tried again."""
     return _passing(error) or not isinstance(error, RetrievalError | ModelError)
+
+
+def _wait_s(error: Exception) -> float | None:
+    """What the upstream asked for."""
+    return error.retry_after_s if isinstance(error, Temporary | ModelError) else None

@@ -9,8 +9,9 @@ from typing import Literal, Protocol, TypeAlias
 
 from chatserver.guards.breaker import State
 
-Outcome: TypeAlias = Literal["ok", "temporary", "permanent", "given_up", "refused"]
-"""How an attempt ended; `given_up`: its caller was cancelled; `refused`: the breaker did not let it through."""
+Outcome: TypeAlias = Literal["ok", "temporary", "busy", "permanent", "given_up", "refused"]
+"""How an attempt ended. `busy`: it said when to come back; `given_up`: its caller was cancelled; `refused`: the breaker
+did not let it through."""
 
 
 class Watch(Protocol):

@@ -7,7 +7,7 @@ reader, its connection is given back or closed.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -62,7 +62,7 @@ class OpenAICompatibleModel:
         began = False
         finish_reason: str | None = None
         try:
-            async with aclosing(self._chunks(request.messages)) as chunks:
+            async with aclosing(self._chunks(request)) as chunks:
                 async for chunk in chunks:
                     began = True
                     if chunk.usage is not None:
@@ -72,7 +72,7 @@ class OpenAICompatibleModel:
                             yield TextPart(text)
                         finish_reason = choice.finish_reason or finish_reason
         except (openai.APIError, TimeoutError, ValueError) as error:
-            raise _model_error(error, began=began) from error
+            raise _model_error(error, began=began, keys=(self._client.api_key, request.provider_key)) from None
         if finish_reason is None:
             raise ModelError("the stream ended without a finish reason", code="model_stream_broken", temporary=True)
         if finish_reason in _CUT_SHORT:
@@ -81,13 +81,15 @@ class OpenAICompatibleModel:
     async def aclose(self) -> None:
         await self._client.close()
 
-    async def _chunks(self, messages: tuple[Message, ...]) -> AsyncGenerator[ChatCompletionChunk, None]:
+    async def _chunks(self, request: ModelRequest) -> AsyncGenerator[ChatCompletionChunk, None]:
+        key = request.provider_key
+        client = self._client if key is None else self._client.with_options(api_key=key)  # the same connections
         loop = asyncio.get_running_loop()
         first_by = loop.time() + self._limits.first_token_s
         async with asyncio.timeout_at(first_by):
-            stream = await self._client.chat.completions.create(
+            stream = await client.chat.completions.create(
                 model=self.name,
-                messages=_spelled(messages),
+                messages=_spelled(request.messages),
                 stream=True,
                 stream_options={"include_usage": True},
             )
@@ -146,10 +148,10 @@ class OpenAICompatibleEmbedder:
             async with self._places:
                 answer = await self._client.embeddings.create(model=self.name, input=texts)
         except (openai.APIError, ValueError) as error:
-            failed = _model_error(error, began=False)
+            failed = _model_error(error, began=False, keys=(self._client.api_key,))
             if failed.temporary:
-                raise Temporary(str(failed), retry_after_s=failed.retry_after_s) from error
-            raise Permanent(str(failed)) from error
+                raise Temporary(str(failed), retry_after_s=failed.retry_after_s) from None
+            raise Permanent(str(failed)) from None
         return [list(one.embedding) for one in sorted(answer.data, key=lambda one: one.index)]
 
 
@@ -167,10 +169,15 @@ def _spelled(messages: Sequence[Message]) -> list[ChatCompletionMessageParam]:
     return [cast(ChatCompletionMessageParam, {"role": m.role, "content": m.content}) for m in messages]
 
 
-def _model_error(error: Exception, *, began: bool) -> ModelError:
+def _model_error(error: Exception, *, began: bool, keys: Iterable[str | None]) -> ModelError:
+    """Raise it `from None`: a server may quote the key that it refuses, and the error's own text would be logged."""
     code, temporary = _classified(error, began=began)
     retry_after_s = _retry_after_s(error.response.headers) if isinstance(error, openai.APIStatusError) else None
-    return ModelError(f"{type(error).__name__}: {error}", code=code, temporary=temporary, retry_after_s=retry_after_s)
+    message = f"{type(error).__name__}: {error}"
+    for key in keys:
+        if key and key != _NO_KEY:
+            message = message.replace(key, "[key]")
+    return ModelError(message, code=code, temporary=temporary, retry_after_s=retry_after_s)
 
 
 def _classified(error: Exception, *, began: bool) -> tuple[str, bool]:

@@ -1,7 +1,7 @@
 """What the pipeline needs from a model. A model knows neither sockets nor logs."""
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from graph.types import Fact, Record
@@ -44,6 +44,8 @@ class ModelRequest:
     history: tuple[Turn, ...] = ()
     left_out: int = 0
     """Sources of the context that `messages` has no room for."""
+    provider_key: str | None = field(default=None, repr=False)
+    """The asker's own key; a model that needs none leaves it alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ class Question:
     filter: Mapping[str, Any] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     history: tuple[Turn, ...] = ()
+    provider_key: str | None = field(default=None, repr=False)
+    """The asker's own key for the model; in memory alone."""
 
 
 class Pipeline(Protocol):

@@ -38,6 +38,7 @@ class ErrorCode(StrEnum):
     EMPTY_QUESTION = "empty_question"
     QUESTION_TOO_LONG = "question_too_long"
     INVALID_FILTER = "invalid_filter"
+    PROVIDER_KEY_REFUSED = "provider_key_refused"
     UNKNOWN_ANSWER = "unknown_answer"
     TOO_MANY_COMMANDS = "too_many_commands"
     TOO_MANY_OFFENCES = "too_many_offences"

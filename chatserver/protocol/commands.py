@@ -1,9 +1,10 @@
 """Commands of chat.v1: what a client sends, parsed and checked. Pure."""
 
+import re
 from typing import Annotated, Any, Literal, TypeAlias
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 
 from chatserver.protocol.codes import ErrorCode
 
@@ -34,6 +35,15 @@ def _parts(value: Any) -> list[Any]:
 Shallow = Annotated[dict[str, Any], AfterValidator(_check_depth)]
 
 
+def _check_key(key: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[!-~]{1,500}", key.get_secret_value()):
+        raise ValueError("a key has 1 to 500 printable characters")  # it becomes a header
+    return key
+
+
+ProviderKey = Annotated[SecretStr, AfterValidator(_check_key)]
+
+
 class _Command(BaseModel):
     """Unknown fields are ignored: an older server understands a newer client."""
 
@@ -48,6 +58,7 @@ class Ask(_Command):
     namespace: Annotated[str, Field(max_length=200)] = ""
     filter: Shallow | None = None
     options: Shallow = Field(default_factory=dict)
+    provider_key: ProviderKey | None = None
 
 
 class CursorField(_Command):

@@ -213,6 +213,11 @@ class Model(Group):
         validation_alias="OPENAI_BASE_URL",
         description="another OpenAI-compatible server; enough without a key",
     )
+    allow_provider_keys: bool = Field(
+        default=False,
+        validation_alias="CHATSERVER_ALLOW_PROVIDER_KEYS",
+        description="whether a question may bring a key of its own for that server",
+    )
 
     @property
     def has_server(self) -> bool:

@@ -73,6 +73,7 @@ async def open_system(settings: Settings, *, model: Model | None = None) -> Asyn
             server=owner.rpartition("-")[2],  # tells processes apart, and nothing of the machine
             heartbeat_s=delivery.heartbeat_s,
             stall_s=delivery.stall_s,
+            provider_keys=settings.model.allow_provider_keys,
         )
         connections = await stack.enter_async_context(ConnectionManager(answers, generations, policy))
         system = System(settings, answers, generations, connections, knowledge)

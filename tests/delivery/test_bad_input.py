@@ -95,6 +95,16 @@ async def test_an_error_names_the_question(system: System) -> None:
             assert (await only.until("error"))["id"] == "q"
 
 
+async def test_a_key_is_taken_only_where_it_is_allowed(system: System) -> None:
+    """By default a question with a key of its own is refused, under its id, and not asked."""
+    async with tab(system) as client:
+        await client.send("ask", id="q1", chat="c1", text="4", provider_key="sk-of-mine")
+        error = await client.until("error")
+        assert (error["code"], error["id"]) == ("provider_key_refused", "q1")
+        assert "sk-of-mine" not in repr(error)
+        await client.ask("4", id="q2")
+
+
 async def test_odd_texts_come_back_as_they_were(system: System) -> None:
     """NUL, controls, right-to-left, astral characters: in ids, chats and questions alike."""
     odd = "\x00 \u202e \U0001f9ca \u2028 'quote\" \\ %s </script>"

@@ -47,11 +47,11 @@ def streaming(*events: str) -> Answer:
     return answer
 
 
-def refusing(status: int, retry_after: str | None = None, code: str | None = None) -> Answer:
+def refusing(status: int, retry_after: str | None = None, code: str | None = None, message: str = "no") -> Answer:
     headers = None if retry_after is None else {"Retry-After": retry_after}
 
     async def answer(request: Request) -> Response:
-        return JSONResponse({"error": {"message": "no", "code": code}}, status, headers=headers)
+        return JSONResponse({"error": {"message": message, "code": code}}, status, headers=headers)
 
     return answer
 
