@@ -19,7 +19,8 @@ from typing import TypeAlias
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks.retrieval import corpus_of, ingest
+from benchmarks.retrieval_base import ingest
+from benchmarks.retrieval_corpora import corpus_of
 from chatserver.models.port import Context, ModelRequest
 from chatserver.pipeline.retrieve import FACTS
 from chatserver.settings import Settings, Storage

@@ -1,131 +1,59 @@
 """What retrieval finds: recall of the gold passages by method, over corpora of multi-hop questions.
 
-    python -m benchmarks.retrieval DIR… [--embedder NAME] --json OUT
+    python -m benchmarks.retrieval DIR… [--merged] [--grow N…] [--embedder NAME] [--store NAME] --json OUT [--png OUT]
 
 A DIR holds `corpus.jsonl` ({id, title, text}) and `questions.jsonl` ({id, question, gold: [ids]}); `NAME_single`
 without a corpus asks that of `NAME_train` beside it. The corpus goes through the real ingest into the real stores of
-a temporary data directory. Recall@k is the share of a question's gold passages among the first k, averaged; `bm25`,
-`dense`, `rrf` and what has "no graph" follow no links and know no names, `expand` is the untrained order, `ranker` what
-the server does. The shipped weights are trained on the development sets: on these only the figures of
-`benchmarks.train_ranker`, which are cross-validated, tell anything about `ranker`.
+a temporary data directory; with `--merged` all corpora go into one. Recall@k is the share of a question's gold passages
+among the first k, averaged; `bm25`, `dense`, `rrf` and what has "no graph" follow no links and know no names, `expand`
+is the untrained order, `ranker` what the server does. Latency has the embedding of the question in it.
+
+The shipped weights are trained on the development sets. On a set that they name, every figure of a ranker is
+cross-validated: each question is ranked by weights of the four fifths of these sets' questions that it shares no
+passage with. On any other set the shipped weights rank.
+
+`--grow` measures the base of all corpora at these numbers of documents, most of them synthetic copies
+(`retrieval_corpora.grown`), each in a process of its own.
 """
 
 import argparse
 import asyncio
 import json
 import math
+import multiprocessing
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import AsyncExitStack
+from importlib import resources
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from rich.console import Console
-from rich.progress import Progress, track
+from rich.progress import track
 from rich.table import Table
 
-from chatserver.ingest.ingestion import Ingestion
-from graph.embedded.records import SqliteRecordStore
-from graph.embedded.store import SqliteGraphStore
-from graph.leg import GraphLeg, GraphLinks
-from retrieval.embedded.database import Database
-from retrieval.embedded.documents import SqliteDocumentStore
-from retrieval.embedded.keywords import SqliteKeywordIndex
-from retrieval.embedded.vectors import SqliteVectorStore
-from retrieval.embedders.minilm import MiniLmEmbedder
-from retrieval.embedders.wordllama import WordLlamaEmbedder
-from retrieval.fusion import GRAPH, KEYWORD, VECTOR, ranked, reciprocal_ranks
+from benchmarks.retrieval_base import EMBEDDERS, STORES, Base, Parts, ingested
+from benchmarks.retrieval_corpora import Corpus, Question, corpora, grown, merged
+from benchmarks.train_ranker import CUTS, DEPTH, fold_rankers, recorded
+from retrieval.fusion import KEYWORD, VECTOR, ranked, reciprocal_ranks
 from retrieval.hybrid import Hybrid
-from retrieval.legs import count_words, keyword_leg, vector_leg
-from retrieval.ports import CountWords, DocumentStore, Leg, Links
 from retrieval.ranker import Ranker, trained
 from retrieval.types import Hit, Query
 
-CUTS = (1, 2, 5, 10)
-DEPTH = 20  # passages asked for: ten documents, also when some come in several chunks
 WARM_UP = 5
-
-EMBEDDERS: dict[str, type[WordLlamaEmbedder] | type[MiniLmEmbedder]] = {
-    "wordllama": WordLlamaEmbedder,
-    "minilm": MiniLmEmbedder,
-}
+GROWTH_QUESTIONS = 200
 
 Method: TypeAlias = Callable[[Query], Awaitable[Sequence[str]]]
 """A question to the ids of passages, best first."""
+Rankers: TypeAlias = Mapping[tuple[str, str], Ranker]
+"""(set, question) -> what ranks it; the shipped ranker for those that are not in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    text: str
-    gold: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a `Hybrid` is made of; `legs` are those that need no graph."""
-
-    documents: DocumentStore
-    legs: Mapping[str, Leg]
-    graph: Leg
-    links: Links
-    count_words: CountWords
-
-    def hybrid(self, *, graph: bool = True, ranker: Ranker | None = None) -> Hybrid:
-        return Hybrid(
-            self.documents,
-            {**self.legs, GRAPH: self.graph} if graph else self.legs,
-            links=self.links if graph else None,
-            ranker=ranker,
-            count_words=self.count_words,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Base:
-    """An ingested corpus."""
-
-    parts: Parts
-    passages: int
-    ingest_s: float
-
-
-@asynccontextmanager
-async def ingested(corpus: Path, embedder_name: str, console: Console) -> AsyncIterator[Base]:
-    with tempfile.TemporaryDirectory() as data_dir:
-        database = await Database.open(Path(data_dir) / "knowledge.db")
-        embedder = EMBEDDERS[embedder_name]()
-        try:
-            documents = await SqliteDocumentStore.open(database)
-            vectors = await SqliteVectorStore.open(database)
-            graph = await SqliteGraphStore.open(database)
-            records = await SqliteRecordStore.open(database)
-            started = time.perf_counter()
-            await ingest(Ingestion(documents, vectors, embedder, graph, records), corpus, console)
-            seconds = time.perf_counter() - started
-            keywords = await SqliteKeywordIndex.open(database)
-            legs = {VECTOR: vector_leg(embedder, vectors), KEYWORD: keyword_leg(keywords)}
-            passages = (await documents.count())["passages"]
-            parts = Parts(documents, legs, GraphLeg(graph), GraphLinks(graph), count_words(keywords))
-            yield Base(parts, passages, seconds)
-        finally:
-            await embedder.aclose()
-            await database.aclose()
-
-
-async def ingest(ingestion: Ingestion, corpus: Path, console: Console) -> None:
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        tasks = {stage: bar.add_task(stage) for stage in ("load", "embed", "store", "link")}
-        report = await ingestion.ingest_paths(
-            [corpus], progress=lambda stage, done, total: bar.update(tasks[stage], completed=done, total=total)
-        )
-    if report.errors:
-        raise SystemExit(f"{corpus}: {len(report.errors)} errors, the first: {report.errors[0]}")
-
-
-def methods(parts: Parts) -> dict[str, Method]:
+def methods(parts: Parts, name: str, rankers: Rankers) -> dict[str, Method]:
     legs = parts.legs
 
     async def bm25(query: Query) -> Sequence[str]:
@@ -143,9 +71,9 @@ def methods(parts: Parts) -> dict[str, Method]:
         "dense": dense,
         "rrf": rrf,
         "base, no graph": searched(parts.hybrid(graph=False)),
-        "ranker, no graph": searched(parts.hybrid(graph=False, ranker=trained())),
+        "ranker, no graph": by_question(parts, name, rankers, graph=False),
         "expand": searched(parts.hybrid()),
-        "ranker": searched(parts.hybrid(ranker=trained())),
+        "ranker": by_question(parts, name, rankers),
     }
 
 
@@ -156,18 +84,29 @@ def searched(hybrid: Hybrid) -> Method:
     return search
 
 
+def by_question(parts: Parts, name: str, rankers: Rankers, *, graph: bool = True) -> Method:
+    """Each question by its own ranker."""
+    searches = {one: searched(parts.hybrid(graph=graph, ranker=one)) for one in {trained(), *rankers.values()}}
+
+    async def search(query: Query) -> Sequence[str]:
+        return await searches[rankers.get((name, query.text), trained())](query)
+
+    return search
+
+
 async def measure(
     base: Base, method: Method, questions: Sequence[Question], label: str, console: Console
 ) -> dict[str, Any]:
-    """Recalls and `all_gold_5` (questions with all gold among the first five) in percent, latency in milliseconds."""
+    """Recalls and `all_gold_5` (questions with all gold among the first five) in percent, latency and CPU in ms."""
     for question in questions[:WARM_UP]:
         await method(Query(question.text, top_k=DEPTH))
     recalls: dict[int, list[float]] = {cut: [] for cut in CUTS}
-    latencies = []
+    latencies, cpu = [], []
     for question in track(questions, label, console=console, transient=True, disable=not console.is_terminal):
-        started = time.perf_counter()
+        started, worked = time.perf_counter(), time.process_time()
         found = await method(Query(question.text, top_k=DEPTH))
         latencies.append((time.perf_counter() - started) * 1_000)
+        cpu.append((time.process_time() - worked) * 1_000)
         passages = await base.parts.documents.passages(found[:DEPTH])
         order = list(dict.fromkeys(passage.document for passage in passages))
         for cut in CUTS:
@@ -176,6 +115,7 @@ async def measure(
         "recall": {str(cut): percent(recalls[cut]) for cut in CUTS},
         "all_gold_5": percent([float(recall == 1) for recall in recalls[5]]),
         "latency_ms": percentiles(latencies),
+        "cpu_ms": percentiles(cpu),
     }
 
 
@@ -189,58 +129,128 @@ def percentiles(values: Sequence[float]) -> dict[str, float]:
     return {f"p{p}": round(ordered[math.ceil(p / 100 * len(ordered)) - 1], 2) for p in (50, 95)}
 
 
-def read_questions(directory: Path) -> list[Question]:
-    with (directory / "questions.jsonl").open() as lines:
-        rows = [json.loads(line) for line in lines]
-    return [Question(row["question"], frozenset(row["gold"])) for row in rows]
-
-
-def corpus_of(directory: Path) -> Path:
-    own = directory / "corpus.jsonl"
-    return own if own.exists() else directory.with_name(directory.name.replace("_single", "_train")) / own.name
-
-
 def show(console: Console, name: str, result: Mapping[str, Any]) -> None:
     table = Table(title=f"{name}: {result['passages']} passages, {result['questions']} questions")
-    for heading in ("method", *(f"R@{cut}" for cut in CUTS), "all@5", "p50 ms", "p95 ms"):
+    for heading in ("method", *(f"R@{cut}" for cut in CUTS), "all@5", "p50 ms", "p95 ms", "CPU p95"):
         table.add_column(heading, justify="left" if heading == "method" else "right")
     for method, figures in result["methods"].items():
         recalls = (f"{figures['recall'][str(cut)]:.1f}" for cut in CUTS)
-        latencies = (f"{figures['latency_ms'][p]:.1f}" for p in ("p50", "p95"))
-        table.add_row(method, *recalls, f"{figures['all_gold_5']:.1f}", *latencies)
+        times = (figures["latency_ms"]["p50"], figures["latency_ms"]["p95"], figures["cpu_ms"]["p95"])
+        table.add_row(method, *recalls, f"{figures['all_gold_5']:.1f}", *(f"{time:.1f}" for time in times))
     console.print(table)
-    console.print(f"ingest {result['ingest_s']:.1f} s, {result['passages'] / result['ingest_s']:.0f} passages/s\n")
+    first = {method: figures["recall"]["1"] for method, figures in result["methods"].items()}
+    if "_single" in name:
+        console.print(f"guard: Recall@1 of simple questions {first['ranker'] - first['expand']:+.1f} by the ranker")
+    rate = result["passages"] / result["ingest_s"]
+    console.print(
+        f"weights: {result['weights']}; ingest {result['ingest_s']:.1f} s, {rate:.0f} passages/s; "
+        f"{result['memory_mb']} MB of memory, {result['disk_mb']} MB on disk\n"
+    )
 
 
-async def run(directories: Sequence[Path], embedder: str, console: Console) -> dict[str, Any]:
-    results: dict[str, Any] = {}
-    by_corpus: dict[Path, list[Path]] = {}
-    for directory in directories:
-        by_corpus.setdefault(corpus_of(directory), []).append(directory)
-    for corpus, asked in by_corpus.items():
-        async with ingested(corpus, embedder, console) as base:
-            for directory in asked:
-                questions, name = read_questions(directory), directory.name
+async def run(
+    given: Sequence[Corpus], embedder: str, console: Console, *, store: str = "embedded"
+) -> dict[str, dict[str, Any]]:
+    """Figures by set; of sets in a merged base as `merged/SET`."""
+    results: dict[str, dict[str, Any]] = {}
+    async with AsyncExitStack() as stack:
+        bases = [
+            (corpus, await stack.enter_async_context(ingested(corpus.file, embedder, console, store)))
+            for corpus in given
+        ]
+        sizes = [base.size() for _, base in bases]
+        rankers = await validating(bases)
+        for (corpus, base), size in zip(bases, sizes, strict=True):
+            for name, questions in corpus.sets.items():
+                weights = "five folds over the given sets" if (name, questions[0].text) in rankers else "shipped"
+                label = f"{corpus.name}/{name}" if corpus.name == "merged" else name
                 figures = {
-                    method: await measure(base, find, questions, f"{name} {method}", console)
-                    for method, find in methods(base.parts).items()
+                    method: await measure(base, find, questions, f"{label} {method}", console)
+                    for method, find in methods(base.parts, name, rankers).items()
                 }
-                size = {"passages": base.passages, "questions": len(questions), "ingest_s": round(base.ingest_s, 2)}
-                results[name] = {"embedder": embedder, **size, "methods": figures}
-                show(console, name, results[name])
+                told = {"embedder": embedder, "store": store, "weights": weights, "questions": len(questions)}
+                results[label] = {**told, **size, "methods": figures}
+                show(console, label, results[label])
+    return results
+
+
+async def validating(bases: Sequence[tuple[Corpus, Base]]) -> Rankers:
+    """For the sets that the shipped weights are trained on: weights that have not seen the question."""
+    told = json.loads(resources.files("retrieval").joinpath("ranker.json").read_text())
+    given = []
+    for corpus, base in bases:
+        seen = {name: questions for name, questions in corpus.sets.items() if name in told["trained_on"]}
+        given += await recorded(base.parts, Corpus(corpus.name, corpus.file, seen))
+    return fold_rankers(given)
+
+
+def growth(corpus: Corpus, size: int, embedder: str, store: str) -> dict[str, Any]:
+    """The ranker's figures at one size, over questions of all sets."""
+
+    async def measured(file: Path) -> dict[str, Any]:
+        console = Console(quiet=True)
+        questions = list(chain.from_iterable(corpus.sets.values()))
+        questions = questions[:: max(1, len(questions) // GROWTH_QUESTIONS)]
+        async with ingested(grown(corpus, size, file).file, embedder, console, store) as base:
+            stored = base.size()
+            figures = await measure(base, by_question(base.parts, "", {}), questions, "", console)
+            return {**stored, "questions": len(questions), "latency_ms": figures["latency_ms"]} | {
+                "cpu_ms": figures["cpu_ms"]
+            }
+
+    with tempfile.TemporaryDirectory() as directory:
+        return asyncio.run(measured(Path(directory) / "corpus.jsonl"))
+
+
+def show_growth(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    table = Table(title="growth by synthetic copies: the ranker")
+    for heading in ("passages", "p50 ms", "p95 ms", "CPU p95", "ingest s", "memory MB", "disk MB"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        times = (row["latency_ms"]["p50"], row["latency_ms"]["p95"], row["cpu_ms"]["p95"])
+        values = (*times, row["ingest_s"], row["memory_mb"], row["disk_mb"])
+        table.add_row(f"{row['passages']:,}", *(f"{value:.1f}" for value in values))
+    console.print(table)
+
+
+def measured(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
+    given = corpora([directory.resolve() for directory in arguments.directories])
+    with tempfile.TemporaryDirectory() as directory:
+        joined = merged(given, Path(directory) / "corpus.jsonl") if arguments.merged or arguments.grow else None
+        asked = [joined] if arguments.merged and joined else given
+        results: dict[str, Any] = {}
+        if not arguments.only_growth:
+            results |= asyncio.run(run(asked, arguments.embedder, console, store=arguments.store))
+        if arguments.grow and joined:
+            spawning = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(1, mp_context=spawning, max_tasks_per_child=1) as processes:
+                rows = [
+                    processes.submit(growth, joined, size, arguments.embedder, arguments.store).result()
+                    for size in arguments.grow
+                ]
+            show_growth(console, rows)
+            results["growth"] = rows
     return results
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Recall of retrieval methods over corpora with gold passages.")
     parser.add_argument("directories", nargs="+", type=Path, metavar="DIR")
+    parser.add_argument("--merged", action="store_true", help="all corpora in one base")
+    parser.add_argument("--grow", nargs="+", type=int, default=[], metavar="N", help="also at these sizes")
+    parser.add_argument("--only-growth", action="store_true", help="nothing but --grow")
     parser.add_argument("--embedder", choices=sorted(EMBEDDERS), default="wordllama")
+    parser.add_argument("--store", choices=sorted(STORES), default="embedded")
     parser.add_argument("--json", type=Path, required=True, metavar="OUT")
+    parser.add_argument("--png", type=Path, metavar="OUT", help="a picture (needs the extra `bench`)")
     arguments = parser.parse_args()
-    directories = [directory.resolve() for directory in arguments.directories]
-    results = asyncio.run(run(directories, arguments.embedder, Console()))
+    results = measured(arguments, Console())
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     arguments.json.write_text(json.dumps(results, indent=2) + "\n")
+    if arguments.png:
+        from benchmarks.retrieval_plot import draw  # matplotlib is an extra
+
+        draw(results, arguments.png)
 
 
 if __name__ == "__main__":

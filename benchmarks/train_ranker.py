@@ -26,7 +26,8 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.retrieval import CUTS, DEPTH, EMBEDDERS, corpus_of, ingested, read_questions
+from benchmarks.retrieval_base import EMBEDDERS, Parts, ingested
+from benchmarks.retrieval_corpora import Corpus, Question, corpora
 from retrieval.features import NAMES, features
 from retrieval.pool import Pool
 from retrieval.ranker import Ranker
@@ -34,6 +35,8 @@ from retrieval.types import Query
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
+CUTS = (1, 2, 5, 10)
+DEPTH = 20  # passages asked for: ten documents, also when some come in several chunks
 FOLDS = 5
 L2 = 20.0
 SET_WEIGHT = 100.0
@@ -63,6 +66,11 @@ class Recorder(Ranker):
         super().__init__({})
         self.pool: Pool | None = None
 
+    def taken(self) -> Pool | None:
+        """The last pool, once."""
+        pool, self.pool = self.pool, None
+        return pool
+
     def rank(self, pool: Pool) -> dict[str, float]:
         self.pool = pool
         return super().rank(pool)
@@ -70,18 +78,38 @@ class Recorder(Ranker):
 
 async def examples(directories: Sequence[Path], embedder: str, console: Console) -> list[Example]:
     found: list[Example] = []
-    for corpus in dict.fromkeys(map(corpus_of, directories)):
-        async with ingested(corpus, embedder, console) as base:
-            recorder = Recorder()
-            hybrid = base.parts.hybrid(ranker=recorder)
-            for directory in directories:
-                if corpus_of(directory) != corpus:
-                    continue
-                for question in read_questions(directory):
-                    await hybrid.search(Query(question.text, top_k=DEPTH))
-                    if recorder.pool is not None:
-                        found.append(example(directory.name, corpus.parent.name, recorder.pool, question.gold))
+    for corpus in corpora(directories):
+        async with ingested(corpus.file, embedder, console) as base:
+            found += [one for _, one in await recorded(base.parts, corpus)]
     return found
+
+
+async def recorded(parts: Parts, corpus: Corpus) -> list[tuple[Question, Example]]:
+    """What the ranker would have been given for each question; nothing for one that no leg finds anything for."""
+    recorder = Recorder()
+    hybrid = parts.hybrid(ranker=recorder)
+    found: list[tuple[Question, Example]] = []
+    for name, questions in corpus.sets.items():
+        for question in questions:
+            await hybrid.search(Query(question.text, top_k=DEPTH))
+            if pool := recorder.taken():
+                found.append((question, example(name, corpus.name, pool, question.gold)))
+    return found
+
+
+def fold_rankers(given: Sequence[tuple[Question, Example]]) -> dict[tuple[str, str], Ranker]:
+    """(set, question) -> a ranker trained on the other folds."""
+    only = [one for _, one in given]
+    folds = list(map(fold_of(only), range(len(only))))
+    rankers = {
+        left_out: ranker(train([one for one, fold in zip(only, folds, strict=True) if fold != left_out]))
+        for left_out in set(folds)
+    }
+    return {(one.set, asked.text): rankers[fold] for (asked, one), fold in zip(given, folds, strict=True)}
+
+
+def ranker(weights: Floats) -> Ranker:
+    return Ranker(dict(zip(NAMES, weights.tolist(), strict=True)))
 
 
 def example(set: str, corpus: str, pool: Pool, wanted: frozenset[str]) -> Example:

@@ -7,6 +7,9 @@ import pytest
 from rich.console import Console
 
 from benchmarks.retrieval import run
+from benchmarks.retrieval_corpora import corpora as corpora_in
+from benchmarks.retrieval_corpora import grown, merged
+from benchmarks.retrieval_plot import draw
 
 CORPUS = [
     {"id": "p1", "title": "Pump P-101", "text": "Pump P-101 circulates the coolant. It is driven by Motor M-5."},
@@ -41,12 +44,12 @@ def corpora(tmp_path: Path) -> list[Path]:
 async def test_each_method_is_measured_in_the_agreed_form(corpora: list[Path]) -> None:
     """Every set has recalls in percent and latencies for every method; what follows links finds the linked passage."""
     shown = io.StringIO()
-    results = await run(corpora, "wordllama", Console(file=shown, width=100))
+    results = await run(corpora_in(corpora), "wordllama", Console(file=shown, width=100))
     assert list(results) == ["tiny_train", "tiny_single"]
     for result in results.values():
         assert list(result["methods"]) == METHODS
         for figures in result["methods"].values():
-            assert set(figures) == {"recall", "all_gold_5", "latency_ms"}
+            assert set(figures) == {"recall", "all_gold_5", "latency_ms", "cpu_ms"}
             assert list(figures["recall"]) == ["1", "2", "5", "10"]
             assert 0 < figures["latency_ms"]["p50"] <= figures["latency_ms"]["p95"]
     methods = results["tiny_train"]["methods"]
@@ -55,3 +58,55 @@ async def test_each_method_is_measured_in_the_agreed_form(corpora: list[Path]) -
     assert results["tiny_single"]["methods"]["bm25"]["recall"]["1"] == 100.0
     assert "tiny_single: 32 passages, 1 questions" in shown.getvalue()
     json.dumps(results)
+
+
+async def test_sets_that_the_weights_are_trained_on_are_ranked_by_folds(tmp_path: Path) -> None:
+    """The figures tell which; any other set is ranked by the shipped weights."""
+    rows = {"hotpot_train": QUESTIONS, "tiny": QUESTIONS[1:]}
+    for name, questions in rows.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "corpus.jsonl").write_text(lines(CORPUS))
+        (tmp_path / name / "questions.jsonl").write_text(lines(questions))
+    results = await run(corpora_in([tmp_path / name for name in rows]), "wordllama", Console(quiet=True))
+    assert results["hotpot_train"]["weights"] == "five folds over the given sets"
+    assert results["tiny"]["weights"] == "shipped"
+
+
+async def test_merged_corpora_are_one_base(tmp_path: Path, corpora: list[Path]) -> None:
+    """Equal ids of two corpora stay two documents, and each set finds its own."""
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "corpus.jsonl").write_text(lines([{"id": "p1", "title": "Harbour", "text": "Ships lie in the harbour."}]))
+    (other / "questions.jsonl").write_text(lines([{"question": "Where do ships lie?", "gold": ["p1"]}]))
+    joined = merged(corpora_in([*corpora, other]), tmp_path / "merged.jsonl")
+    results = await run([joined], "wordllama", Console(quiet=True))
+    assert list(results) == ["merged/tiny_train", "merged/tiny_single", "merged/other"]
+    assert {result["passages"] for result in results.values()} == {len(CORPUS) + 1}
+    assert results["merged/other"]["methods"]["bm25"]["recall"]["1"] == 100.0
+    assert results["merged/tiny_single"]["methods"]["bm25"]["recall"]["1"] == 100.0
+
+
+def test_a_corpus_grows_by_copies_in_other_names(tmp_path: Path, corpora: list[Path]) -> None:
+    """The original stays first; a copy's names are others, the same in title and text, and its words are the same."""
+    (original, *_) = corpora_in(corpora)
+    copied = grown(original, 60, tmp_path / "grown.jsonl")
+    rows = [json.loads(line) for line in copied.file.read_text().splitlines()]
+    assert rows[: len(CORPUS)] == CORPUS
+    assert len({row["id"] for row in rows}) == len(rows) == 60
+    pump = rows[len(CORPUS)]
+    assert pump["title"] != CORPUS[0]["title"]
+    assert pump["text"].startswith(pump["title"])
+    assert pump["text"].split()[2:5] == ["circulates", "the", "coolant."]
+    assert grown(original, 60, tmp_path / "again.jsonl").file.read_text() == copied.file.read_text()
+
+
+def test_figures_become_a_picture(tmp_path: Path) -> None:
+    """Recall by method, and latency by size; either alone will do."""
+    figures = {"recall": {"5": 50.0}}
+    sets = {"tiny": {"methods": dict.fromkeys(METHODS, figures)}}
+    times = {"latency_ms": {"p50": 1.0, "p95": 2.0}, "cpu_ms": {"p50": 1.0, "p95": 2.0}}
+    growth = {"growth": [{"passages": size, **times} for size in (10, 100)]}
+    kinds: Mapping[str, Mapping[str, object]] = {"both": {**sets, **growth}, "sets": sets, "growth": growth}
+    for name, given in kinds.items():
+        draw(given, tmp_path / f"{name}.png")
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
