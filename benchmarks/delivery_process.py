@@ -61,7 +61,12 @@ def cpu_s(process: psutil.Process) -> float:
 async def connect(port: int, path: str = "ws") -> websockets.ClientConnection:
     subprotocols = [websockets.Subprotocol("chat.v1")] if path == "ws" else None
     return await websockets.connect(
-        f"ws://127.0.0.1:{port}/{path}", subprotocols=subprotocols, compression=None, max_queue=None, max_size=None
+        f"ws://127.0.0.1:{port}/{path}",
+        subprotocols=subprotocols,
+        compression=None,
+        max_queue=None,
+        max_size=None,
+        open_timeout=60,  # a server may be starting on a busy machine
     )
 
 

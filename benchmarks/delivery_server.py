@@ -2,6 +2,9 @@
 
 `/bare` is what the figures are held against: a Starlette WebSocket endpoint that does nothing but send, frames of the
 same size as ours, from the same process and through the same uvicorn.
+
+`BENCH_REDIS_URL` keeps the answers there. `BENCH_LINGER_S` 0 appends each token as it is said, so that its stamp is the
+time of the append.
 """
 
 import os
@@ -10,7 +13,9 @@ import sys
 import time
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import uvicorn
 from pydantic import SecretStr
@@ -19,6 +24,7 @@ from starlette.websockets import WebSocket
 
 from chatserver.app import create_app
 from chatserver.edge.logs import configure_logs
+from chatserver.generation.generation import Pace
 from chatserver.models.port import ModelPart, ModelRequest, TextPart
 from chatserver.models.scripted import ScriptedModel
 from chatserver.server_config import load_server_config
@@ -54,8 +60,10 @@ def main(data_dir: str, descriptor: int) -> None:
     app = create_app(settings, model=BenchModel())
     app.router.routes.insert(0, WebSocketRoute("/bare", bare))
     config = uvicorn.Config(app, **load_server_config(overrides={"log_level": "critical"}))
-    # As a socket that knows its protocol: only then does asyncio switch Nagle's algorithm off.
-    uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
+    linger_s = float(os.environ.get("BENCH_LINGER_S", Pace().linger_s))
+    with patch("chatserver.wiring.system.Pace", partial(Pace, linger_s=linger_s)):
+        # As a socket that knows its protocol: only then does asyncio switch Nagle's algorithm off.
+        uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
 
 
 if __name__ == "__main__":

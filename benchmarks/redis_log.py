@@ -4,7 +4,8 @@
 
 append       CPU of the process per entry, 200 streams at once, at one and at four entries a batch, and Redis's own;
              against bare pipelined commands of the same number on the same connection
-other_node   from the model's token at one node to the socket of a client at another, against one at the same node
+other_node   from the append at one node to the socket of a client at another, against one at the same node; one stream
+             and 200, 20 tokens a second each, a batch each; and how busy the processes were (1.0 is a core)
 connections  of one node at 10 and at 10,000 chats that it follows
 memory       in Redis, per answer of 300 batches, before and after it is compacted
 """
@@ -13,6 +14,7 @@ import argparse
 import asyncio
 import json
 import os
+import random
 import statistics
 import subprocess
 import time
@@ -26,7 +28,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.delivery_process import ask, bench_server, connect
+from benchmarks.delivery_process import ask, bench_server, connect, cpu_s
+from benchmarks.raw_socket import RawSocket
 from chatserver.answers.log import Batch, Claim
 from chatserver.answers.meta import NewAnswer
 from chatserver.answers.redis import RedisAnswerLog
@@ -117,36 +120,66 @@ async def append(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 async def other_node(arguments: argparse.Namespace) -> dict[str, Any]:
+    figures: dict[str, Any] = {"other_node_streams": arguments.readers}
     with redis_server() as url, TemporaryDirectory() as directory:
-        os.environ["BENCH_REDIS_URL"] = url
-        with bench_server(Path(directory) / "a") as (a, _), bench_server(Path(directory) / "b") as (b, _):
-            await _behind_ms(a, b, 5)
-            figures: dict[str, Any] = {"other_node_readers": arguments.readers}
-            for name, reading in (("same", a), ("other", b)):
-                async with asyncio.TaskGroup() as group:
-                    tasks = [group.create_task(_behind_ms(a, reading, 100)) for _ in range(arguments.readers)]
-                cuts = statistics.quantiles([each for task in tasks for each in task.result()], n=100)
-                figures |= {f"{name}_node_ms_p50": round(cuts[49], 1), f"{name}_node_ms_p99": round(cuts[98], 1)}
+        os.environ |= {"BENCH_REDIS_URL": url, "BENCH_LINGER_S": "0"}
+        with bench_server(Path(directory) / "a") as a, bench_server(Path(directory) / "b") as b:
+            await asyncio.gather(_behind_ms(a[0], b[0], 5), _behind_ms(b[0], a[0], 5))
+            for streams, name in ((1, "one_"), (arguments.readers, "")):
+                for where, reading in (("same", a), ("other", b)):
+                    before, began = (cpu_s(a[1]), cpu_s(b[1]), time.process_time()), time.perf_counter()
+                    async with asyncio.TaskGroup() as group:
+                        tasks = [group.create_task(_behind_ms(a[0], reading[0], 200)) for _ in range(streams)]
+                    took = time.perf_counter() - began
+                    after = (cpu_s(a[1]), cpu_s(b[1]), time.process_time())
+                    behind = [each for task in tasks for each in task.result()]
+                    cuts = statistics.quantiles(behind, n=100)
+                    kind = f"{name}{where}_node"
+                    figures |= {f"{kind}_ms_p50": round(cuts[49], 1), f"{kind}_ms_p99": round(cuts[98], 1)}
+                    for who, ended, started in zip(("a", "b", "client"), after, before, strict=True):
+                        figures[f"{kind}_busy_{who}"] = round((ended - started) / took, 2)
+    figures["load_average"] = round(os.getloadavg()[0], 1)
     return figures
 
 
 async def _behind_ms(a: int, b: int, tokens: int) -> list[float]:
-    """Asked at A by a client that leaves, read at B: token to socket, the generation's linger of 20 ms included."""
+    """Asked at A by a client that leaves, read at B: append to socket, of those tokens that were not read late because
+    the reader came late."""
+    await asyncio.sleep(random.uniform(0, 1))  # spread, as people are
     chat = uuid.uuid4().hex
     async with await connect(a) as asking:
         await asking.send(ask(f"/stamped tokens={tokens} delay_ms=50", chat=chat))
         while json.loads(await asking.recv())["type"] != "accepted":
             pass
-    behind: list[float] = []
-    async with await connect(b) as reading:
-        await reading.send(json.dumps({"type": "resume", "chat": chat}))
-        async for frame in reading:
-            now, event = time.monotonic_ns(), json.loads(frame)
-            if event["type"] == "end":
-                return behind
-            if event["type"] == "chunk" and event["chunk"]["type"] == "text-delta" and not event.get("replay"):
-                behind += [(now - int(stamp)) / 1e6 for stamp in event["chunk"]["delta"].split()]
-    raise RuntimeError("the connection ended before the answer")
+    reader = _Reader(chat)
+    await asyncio.get_running_loop().create_connection(lambda: reader.socket, "127.0.0.1", b)
+    await reader.ended
+    reader.socket.close()
+    return reader.behind
+
+
+class _Reader:
+    """Takes no more of the machine than it must: what it takes is missing to the nodes."""
+
+    def __init__(self, chat: str) -> None:
+        self.chat = chat
+        self.behind: list[float] = []
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.socket = RawSocket("/ws", self._on_text, self._on_end)
+
+    def _on_text(self, text: bytes) -> None:
+        now = time.monotonic_ns()
+        if text.startswith(b'{"type":"welcome"'):
+            self.socket.send(json.dumps({"type": "resume", "chat": self.chat}).encode())
+        elif text.startswith(b'{"type":"end"'):
+            self.ended.set_result(None)
+        elif b'"text-delta"' in text and b'"replay":true' not in text:
+            stamps = text.rpartition(b'"delta":"')[2].partition(b'"')[0].split()
+            self.behind += [(now - int(stamp)) / 1e6 for stamp in stamps]
+
+    def _on_end(self, code: int | None) -> None:
+        if not self.ended.done():
+            self.ended.set_exception(RuntimeError(f"the connection ended before the answer, with {code}"))
 
 
 async def connections(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -202,7 +235,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=PARTS, action="append", help="this part (may be given again)")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--readers", type=int, default=50, help="answers read at the other node at once")
+    parser.add_argument("--readers", type=int, default=STREAMS, help="answers read at the other node at once")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     figures: dict[str, Any] = {}

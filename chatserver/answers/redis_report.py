@@ -1,15 +1,25 @@
 """What a Redis is and promises, in a line for an operator."""
 
-from chatserver.answers.log import LogError
+from chatserver.answers.log import LogError, LogUnavailable
 from chatserver.answers.redis_link import Address, RedisLink, RedisRefused
 
 OLDEST = (7, 0)
+_ADVICE = {
+    "NOAUTH": "it asks for a password: give it in CHATSERVER_REDIS_URL, as redis://:password@host",
+    "WRONGPASS": "are the user and the password in CHATSERVER_REDIS_URL right?",
+    "NOPERM": "the user in CHATSERVER_REDIS_URL may not do enough: see docs/redis.md",
+    "CERTIFICATE_VERIFY_FAILED": "its certificate is not trusted: SSL_CERT_FILE names the file of its authority",
+    "MOVED": "it is a shard of a cluster: CHATSERVER_REDIS_URL should be a primary by itself or a proxy",
+}
 
 
 async def describe(url: str) -> str:
     """Version and durability. Raises `LogUnavailable`, and `LogError` when it can't be trusted with answers."""
     link = RedisLink(Address.parse(url))
-    await link.open()
+    try:
+        await link.open()
+    except LogUnavailable as error:
+        raise LogUnavailable(f"{error}; {_advice(str(error))}") from None
     try:
         info = _fields((await link.call("INFO", "everything")).decode())
         try:
@@ -25,6 +35,11 @@ async def describe(url: str) -> str:
         raise LogError(f"Redis evicts answers (maxmemory-policy {info['maxmemory_policy']}): set noeviction")
     kept = f"append-only file, fsync {fsync}" if info.get("aof_enabled") == "1" else "no append-only file"
     return f"Redis {version}, {kept}"
+
+
+def _advice(error: str) -> str:
+    found = [advice for word, advice in _ADVICE.items() if word in error]
+    return found[0] if found else "does it run, and is CHATSERVER_REDIS_URL right?"
 
 
 def _fields(info: str) -> dict[str, str]:

@@ -80,10 +80,19 @@ class Feed:
         """Reads the log until the window has its end. Raises `LogUnavailable`."""
         while self.behind:
             head = self.head
-            entries = await self._answers.read(self.answer, head, _PAGE)
+            entries = await self.unread()
             if not entries:
                 return
-            self._extend(entries[self.head - head :])  # a ring may have brought some while we read
+            self.extend(head, entries)
+
+    async def unread(self) -> list[bytes]:
+        """What the log has after the window, a page of it. Raises `LogUnavailable`."""
+        return await self._answers.read(self.answer, self.head, _PAGE)
+
+    def extend(self, first: int, entries: Sequence[bytes]) -> None:
+        """Entries that were read from seq `first` on. A ring may have brought some meanwhile."""
+        if new := entries[self.head - first :]:
+            self._extend(new)
 
     async def read(self, first: int, limit: int) -> Sequence[str]:
         """Up to `limit` frames from seq `first` on, no more than `TURN_BYTES` but for a single one; none when there are

@@ -151,11 +151,15 @@ class Feeds:
 
     async def _refresh(self, feed: Feed) -> None:
         before = (feed.head, feed.state)
-        meta = await self._answers.meta(feed.answer)
+        if feed.behind:  # both in one round trip; entries before the meta whose epoch vouches for them
+            entries, meta = await asyncio.gather(feed.unread(), self._answers.meta(feed.answer))
+        else:
+            entries, meta = [], await self._answers.meta(feed.answer)
         if meta is None or meta.epoch != feed.epoch or meta.head < before[0]:
             self._lose(feed)
             return
         feed.learn(meta)
+        feed.extend(before[0], entries)
         await feed.catch_up()
         if (feed.head, feed.state) != before:
             for wake in feed.readers:

@@ -71,6 +71,12 @@ class Generation(Group):
         ge=0,
         description="how long a stopping server lets running answers finish",
     )
+    max_answers: int = Field(
+        default=256,
+        validation_alias="CHATSERVER_MAX_ANSWERS",
+        ge=1,
+        description="answers that one process tells at the same time; further ones wait, or another process takes them",
+    )
     history_turns: int = Field(
         default=6,
         validation_alias="CHATSERVER_HISTORY_TURNS",

@@ -64,6 +64,7 @@ async def open_system(settings: Settings, *, model: Model | None = None) -> Asyn
                 pipeline,
                 pace=Pace(lease_s=settings.generation.lease_s),
                 owner=owner,
+                max_running=settings.generation.max_answers,
                 history_turns=settings.generation.history_turns,
             )
         )
