@@ -4,13 +4,13 @@ RetrievalError
 ├── Temporary      trying again may help; `retry_after_s` when the upstream said so
 │   └── NoLegAnswered
 ├── Permanent      it won't
-│   └── InvalidText, InvalidFilter, DimensionMismatch, KeyRejected, IndexMissing, DatabaseMissing
+│   └── InvalidText, InvalidFilter, DimensionMismatch, EmbedderChanged, KeyRejected, IndexMissing, DatabaseMissing
 `code` is stable and fit for users; the message is for logs.
 """
 
 from collections.abc import Sequence
 
-from retrieval.types import LegReport
+from retrieval.types import LegReport, Space
 
 
 class RetrievalError(Exception):
@@ -61,3 +61,16 @@ class IndexMissing(Permanent):
 
 class DatabaseMissing(Permanent):
     code = "no_such_database"
+
+
+class EmbedderChanged(Permanent):
+    """The stored vectors are of another space than those that are asked for or given."""
+
+    code = "embedder_changed"
+
+    def __init__(self, stored: Space, given: Space) -> None:
+        super().__init__(
+            f"the stored vectors are of {stored}, the configured embedder is {given}: "
+            "`chatserver reembed` makes them anew, or set CHATSERVER_EMBEDDER back"
+        )
+        self.stored, self.given = stored, given

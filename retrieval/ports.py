@@ -8,7 +8,7 @@ All methods are coroutines that never block the event loop. They raise `retrieva
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from retrieval.types import Document, Frequencies, Hit, Link, Metadata, Passage, Query, Vector
+from retrieval.types import Document, Frequencies, Hit, Link, Metadata, Passage, Query, Serving, Vector
 
 Filter = Mapping[str, object]
 """A metadata filter in Pinecone's form: `{"field": value}`, `{"field": {"$eq"|"$ne"|"$gt"|"$gte"|"$lt"|"$lte":
@@ -49,6 +49,27 @@ class VectorStore(Protocol):
         self, vector: Vector, *, top_k: int, namespace: str = "", filter: Filter | None = None
     ) -> list[Hit]:
         """At most `top_k` hits by cosine, best first, ties by id; an empty store gives an empty list."""
+
+
+@runtime_checkable
+class VectorStaging(Protocol):
+    """Vectors of another space, gathered beside those that serve until they replace them all at once. What is staged
+    survives a crash."""
+
+    async def is_current(self) -> bool:
+        """Whether the vectors that serve are of the new space already, or there are none."""
+
+    async def counts(self) -> tuple[int, int]:
+        """(staged, serving)."""
+
+    async def missing(self, limit: int) -> list[Serving]:
+        """Those that serve and have no successor: of one namespace, at most `limit`."""
+
+    async def stage(self, successors: Sequence[tuple[Serving, Vector | None]]) -> None:
+        """None for a passage that is no more."""
+
+    async def switch(self) -> bool:
+        """False, and nothing done, when some are missing."""
 
 
 @runtime_checkable

@@ -13,6 +13,25 @@ SDK rejects them."""
 
 
 @dataclass(frozen=True, slots=True)
+class Space:
+    """Whose vectors can be compared: `name` is the embedder's. Two spaces may have one dimension."""
+
+    name: str
+    dimension: int
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.dimension} numbers)"
+
+
+class Serving(NamedTuple):
+    """A stored vector in the state that `change` stands for."""
+
+    namespace: str
+    passage: str
+    change: int
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """One text as it was ingested; `id` is unique within a namespace."""
 

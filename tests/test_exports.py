@@ -23,6 +23,7 @@ ABOVE_WIRING = (
     "chatserver.cli.check_graph",
     "chatserver.cli.ingest",
     "chatserver.cli.prompts",
+    "chatserver.cli.reembed",
     "chatserver.supervisor.server",
     "chatserver.wiring",
 )

@@ -105,6 +105,14 @@ def ingest(
 
 
 @app.command()
+def reembed(data_dir: DataDir = None, json: Json = False) -> None:
+    """Make all vectors anew with another embedder (CHATSERVER_EMBEDDER); the old ones serve until it is done."""
+    from chatserver.cli.reembed import reembed
+
+    raise typer.Exit(reembed(data_dir=data_dir, json=json))
+
+
+@app.command()
 def ask(
     question: Annotated[str, typer.Argument(help="The question.")],
     chat: Annotated[

@@ -46,6 +46,7 @@ def serve(
     with contextlib.closing(listener), _unlinked(options.get("uds")):
         if sample:
             _ingest_sample(settings)
+        asyncio.run(_check_knowledge(settings))
         watched = [Path(directory) for directory in options.pop("reload_dirs", [])]
         configure_logs()
         return asyncio.run(_supervise(settings, options, listener, url, watched))
@@ -87,6 +88,14 @@ async def _supervise(
         on_ready=partial(print, f"chatserver {__version__} is ready: {url}", flush=True),
     )
     return await supervisor.run()
+
+
+async def _check_knowledge(settings: Settings) -> None:
+    """What no server process could start with is told here, once."""
+    from chatserver.wiring import open_knowledge
+
+    async with open_knowledge(settings):
+        pass
 
 
 def _ingest_sample(settings: Settings) -> None:

@@ -13,7 +13,7 @@ from retrieval.chunking import SIZE
 from retrieval.types import Document
 
 _FULL: Final = 256  # passages and records, about
-_FORM: Final = 2  # raise it when the same text would give other passages or links
+_FORM: Final = 3  # raise it when the same text would give other passages or links
 
 
 @dataclass(slots=True)
@@ -36,7 +36,7 @@ class Batch:
 
 
 def content_hash(document: Document, space: str) -> str:
-    """Of all that decides what is stored; `space` names the vectors' space."""
+    """Of all that decides what is stored; `space` may name that of the vectors."""
     metadata = sorted(document.metadata.items())
     content = orjson.dumps([_FORM, space, document.title, document.text, metadata])
     return hashlib.sha256(content).hexdigest()

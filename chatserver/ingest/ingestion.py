@@ -43,6 +43,8 @@ class Ingestion:
     graph: GraphIndex
     records: RecordStore
     concurrency: int = 2
+    hashed_space: str = ""
+    """The vectors' space, where a document counts as changed when only that has."""
 
     async def ingest_paths(
         self, paths: Sequence[Path], namespace: str = "", *, progress: Progress = no_progress
@@ -196,7 +198,7 @@ class _Run:
 
     async def _changed(self, document: Document) -> tuple[Document, str] | None:
         """The document and its hash; None when it is there already. What an older version has left goes."""
-        hash = content_hash(document, self._to.embedder.name)
+        hash = content_hash(document, self._to.hashed_space)
         stored = await self._to.documents.content_hash(document.id, namespace=self._namespace)
         if stored == hash:
             self.report.unchanged += 1

@@ -2,7 +2,7 @@
 
 from chatserver.wiring.answers import open_answers, reach_answers
 from chatserver.wiring.graph import reach_graph
-from chatserver.wiring.knowledge import Knowledge, open_knowledge
+from chatserver.wiring.knowledge import Knowledge, open_knowledge, reembed_knowledge
 from chatserver.wiring.pipeline import open_pipeline
 from chatserver.wiring.system import System, open_system
 from chatserver.wiring.vectors import reach_vectors
@@ -17,4 +17,5 @@ __all__ = [
     "reach_answers",
     "reach_graph",
     "reach_vectors",
+    "reembed_knowledge",
 ]

@@ -6,21 +6,26 @@ from dataclasses import dataclass
 
 from chatserver.guards.watch import Counts, Watch
 from chatserver.ingest.ingestion import Ingestion
+from chatserver.ingest.reembed import reembed
+from chatserver.ingest.report import Progress
 from chatserver.settings import Settings
 from chatserver.wiring.embedder import open_embedder
 from chatserver.wiring.graph import open_graph
 from chatserver.wiring.upstreams import Upstreams
-from chatserver.wiring.vectors import open_vectors
+from chatserver.wiring.vectors import open_vectors, unguarded_space
 from graph.leg import GraphLeg, GraphLinks
 from graph.ports import GraphStore, RecordStore
 from retrieval.embedded.database import Database
 from retrieval.embedded.documents import SqliteDocumentStore
 from retrieval.embedded.keywords import SqliteKeywordIndex
+from retrieval.embedded.staging import SqliteVectorStaging
+from retrieval.errors import Permanent
 from retrieval.fusion import GRAPH, KEYWORD, VECTOR
 from retrieval.hybrid import Hybrid
 from retrieval.legs import count_words, keyword_leg, vector_leg
 from retrieval.ports import DocumentStore, Embedder
 from retrieval.ranker import trained
+from retrieval.types import Space
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +43,17 @@ class Knowledge:
 
 @asynccontextmanager
 async def open_knowledge(settings: Settings, watch: Watch | None = None) -> AsyncIterator[Knowledge]:
-    """The stores alone, for commands that need no answers. `watch` is told of every call to an upstream."""
+    """The stores alone, for commands that need no answers. `watch` is told of every call to an upstream. Raises
+    `EmbedderChanged` when the vectors are another embedder's."""
     upstreams = Upstreams.guarded(settings, watch or Counts())
     async with AsyncExitStack() as stack:
         database = await Database.open(settings.storage.data_dir / "knowledge.db")
         stack.push_async_callback(database.aclose)
         embedder = await stack.enter_async_context(open_embedder(settings, upstreams))
+        space = Space(embedder.name, embedder.dimension)
         documents = await SqliteDocumentStore.open(database)
         keywords = await SqliteKeywordIndex.open(database)
-        vectors = await stack.enter_async_context(open_vectors(settings, database, embedder.dimension, upstreams))
+        vectors = await stack.enter_async_context(open_vectors(settings, database, space, upstreams))
         graph, records = await stack.enter_async_context(open_graph(settings, database, upstreams))
         hybrid = Hybrid(
             documents,
@@ -56,5 +63,24 @@ async def open_knowledge(settings: Settings, watch: Watch | None = None) -> Asyn
             count_words=count_words(keywords),
             deadline_s=settings.retrieval.deadline_s,
         )
-        ingestion = Ingestion(documents, vectors, embedder, graph, records)
+        ingestion = Ingestion(
+            documents, vectors, embedder, graph, records, hashed_space=unguarded_space(settings, space)
+        )
         yield Knowledge(documents, graph, records, hybrid, ingestion, embedder, upstreams)
+
+
+async def reembed_knowledge(settings: Settings, progress: Progress) -> int:
+    """Makes all vectors anew with the configured embedder; tells how many. See `chatserver.ingest.reembed`.
+    Raises `Permanent` when vectors are on Pinecone."""
+    if settings.pinecone.api_key is not None:
+        raise Permanent(
+            "vectors are on Pinecone: unset CHATSERVER_EMBEDDER, or ingest the files again into an empty index"
+        )
+    async with AsyncExitStack() as stack:
+        database = await Database.open(settings.storage.data_dir / "knowledge.db")
+        stack.push_async_callback(database.aclose)
+        upstreams = Upstreams.guarded(settings, Counts())
+        embedder = await stack.enter_async_context(open_embedder(settings, upstreams))
+        documents = await SqliteDocumentStore.open(database)
+        staging = await SqliteVectorStaging.open(database, Space(embedder.name, embedder.dimension))
+        return await reembed(staging, documents, embedder, progress=progress)

@@ -13,6 +13,7 @@ from retrieval.embedded.database import Database
 from retrieval.embedded.vectors import SqliteVectorStore
 from retrieval.errors import Permanent, RetrievalError
 from retrieval.ports import VectorStore
+from retrieval.types import Space
 
 log = structlog.get_logger(__name__)
 
@@ -27,14 +28,14 @@ class _Remote(VectorStore, Protocol):
 
 @asynccontextmanager
 async def open_vectors(
-    settings: Settings, database: Database, dimension: int, upstreams: Upstreams
+    settings: Settings, database: Database, space: Space, upstreams: Upstreams
 ) -> AsyncIterator[VectorStore]:
     """On Pinecone when a key is set, else in the data directory. A Pinecone that can't be used now stops nothing: its
-    leg of a search fails, which the answer says, until it can."""
+    leg of a search fails, which the answer says, until it can. Raises `EmbedderChanged` for the data directory's."""
     if settings.pinecone.api_key is None:
-        yield await SqliteVectorStore.open(database)
+        yield await SqliteVectorStore.open(database, space)
         return
-    store = _pinecone(settings, dimension)
+    store = _pinecone(settings, space.dimension)
     try:
         try:
             log.info("pinecone_opened", vectors=await store.open())
@@ -43,6 +44,12 @@ async def open_vectors(
         yield GuardedVectorStore(store, upstreams.vectors, upstreams.limits)
     finally:
         await store.aclose()
+
+
+def unguarded_space(settings: Settings, space: Space) -> str:
+    """What content hashes must tell apart. Pinecone's vectors do not say whose they are: there, ingesting the same
+    files makes them anew after a change of the embedder."""
+    return space.name if settings.pinecone.api_key is not None else ""
 
 
 async def reach_vectors(settings: Settings, dimension: int) -> int | None:

@@ -53,3 +53,30 @@ VECTORS = (
     ) WITHOUT ROWID""",
     "CREATE INDEX vectors_by_change ON vectors (namespace, change)",
 )
+
+# Which embedder made the vectors: one for the whole file. In files older than this table it was the only one there was.
+SPACE = (
+    """CREATE TABLE vector_space (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        name TEXT NOT NULL,
+        dimension INTEGER NOT NULL
+    )""",
+    """INSERT INTO vector_space
+        SELECT 1, 'wordllama-l2-supercat-256', length(vector) / 2 FROM vectors WHERE vector IS NOT NULL LIMIT 1""",
+)
+
+STAGING = (
+    # Of which `change` of a vector this is the successor; a passage that is no more has none (NULL).
+    """CREATE TABLE staged_vectors (
+        namespace TEXT NOT NULL,
+        passage TEXT NOT NULL,
+        change INTEGER NOT NULL,
+        vector BLOB,
+        PRIMARY KEY (namespace, passage)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE staged_space (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        name TEXT NOT NULL,
+        dimension INTEGER NOT NULL
+    )""",
+)

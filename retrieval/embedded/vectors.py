@@ -17,13 +17,14 @@ import numpy as np
 
 from retrieval import filters
 from retrieval.embedded import schema
+from retrieval.embedded import space as spaces
 from retrieval.embedded.database import Database
 from retrieval.embedded.faults import typed_errors
 from retrieval.embedded.matrix import Float32, Matrix
 from retrieval.embedded.metadata import encode
 from retrieval.errors import DimensionMismatch, Permanent
 from retrieval.ports import Filter
-from retrieval.types import Hit, Metadata, Vector
+from retrieval.types import Hit, Metadata, Space, Vector
 
 _FETCH = 4_096  # rows read at a time: bounds what lies in memory twice while a namespace is loaded
 
@@ -41,21 +42,27 @@ _STORED_BYTES = "SELECT length(vector) FROM vectors WHERE namespace = ? AND vect
 
 
 class SqliteVectorStore:
-    """Open it with `await SqliteVectorStore.open(db)`; the database is the caller's to close.
+    """Open it with `await SqliteVectorStore.open(db)`; the database is the caller's to close. With a `space` it takes
+    and searches vectors of that one only: `open`, `upsert` and `search` raise `EmbedderChanged` when the file has
+    others, also when another process put them there (`retrieval.embedded.staging`).
 
     A namespace has one dimension, that of its first vector, for as long as it has any. In memory it takes
     4 bytes x dimension for each vector (25 MB for 25,000 of 256), and twice that at most while it grows."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, space: Space | None = None) -> None:
         self._db = db
+        self._space = space
         self._replicas: dict[str, _Replica] = {}
         self._opening = threading.Lock()
 
     @classmethod
-    async def open(cls, db: Database) -> Self:
+    async def open(cls, db: Database, space: Space | None = None) -> Self:
         with typed_errors():
             await db.migrate("retrieval.vectors", schema.VECTORS)
-        return cls(db)
+            await spaces.prepare(db)
+            if space is not None:
+                await db.write(lambda connection: spaces.claim(connection, space))
+        return cls(db, space)
 
     async def upsert(self, items: Sequence[tuple[str, Vector, Metadata]], *, namespace: str = "") -> None:
         if not items:
@@ -63,6 +70,7 @@ class SqliteVectorStore:
         dimension, rows = await asyncio.to_thread(_rows, items)
 
         def run(connection: sqlite3.Connection) -> None:
+            self._check_space(connection)
             _check_dimension(connection, namespace, dimension)
             (change,) = connection.execute(_NEXT_CHANGE, (namespace,)).fetchone()
             connection.executemany(_UPSERT, [(namespace, change, *row) for row in rows])
@@ -85,6 +93,7 @@ class SqliteVectorStore:
         condition = filters.parse(filter) if filter else None
 
         def run(connection: sqlite3.Connection) -> list[Hit]:
+            self._check_space(connection)
             replica = self._replica(connection, namespace)
             if replica is None:
                 return []
@@ -94,6 +103,10 @@ class SqliteVectorStore:
 
         with typed_errors():
             return await self._db.read(run) if top_k > 0 else []
+
+    def _check_space(self, connection: sqlite3.Connection) -> None:
+        if self._space is not None:
+            spaces.check(connection, self._space)
 
     def _replica(self, connection: sqlite3.Connection, namespace: str) -> "_Replica | None":
         """None for a namespace that never held a vector: names that callers make up must not take memory."""

@@ -26,7 +26,7 @@ def test_help_is_quick() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
-    for command in ("serve", "ingest", "ask", "chat", "search", "graph", "check"):
+    for command in ("serve", "ingest", "reembed", "ask", "chat", "search", "graph", "check"):
         assert f"  {command} " in done.stdout
 
 
@@ -178,3 +178,20 @@ def test_prompts_render_shows_what_a_model_is_sent(run: Run, tmp_path: Path) -> 
     shown = run("prompts", "render", "What moves the glycol?", "--data-dir", "d").out
     assert f"prompt {document['prompt']} · {document['tokens']} tokens" in shown
     assert "nothing would be sent" in run("prompts", "render", "Hello!", "--data-dir", "d").out
+
+
+def test_another_embedder(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands refuse vectors of another embedder and say what to do; `reembed` does it, and no text goes in twice."""
+    (tmp_path / "pumps.md").write_text(HANDBOOK)
+    assert run("ingest", "pumps.md", "--data-dir", "d").code == 0
+    monkeypatch.setenv("CHATSERVER_EMBEDDER", "minilm")
+    for command in (["search", "bearing"], ["serve", "--port", "0"], ["ingest", "pumps.md"]):
+        refused = run(*command, "--data-dir", "d")
+        assert refused.code == 1
+        assert "`chatserver reembed`" in refused.err
+        assert "(embedder_changed)" in refused.err
+    done = run("reembed", "--data-dir", "d", "--json")
+    assert json.loads(done.out) == {"embedder": "minilm", "vectors": 1}
+    assert json.loads(run("search", "bearing", "--data-dir", "d", "--json").out)["passages"][0]["title"] == "Pumps"
+    assert "1 unchanged" in run("ingest", "pumps.md", "--data-dir", "d").out
+    assert "nothing to do" in run("reembed", "--data-dir", "d").out
