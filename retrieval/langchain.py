@@ -1,24 +1,28 @@
-"""The embedded stores as a LangChain `VectorStore` (extra `langchain`; the only module that imports it).
+"""For LangChain (extra `langchain`): the embedded stores as a `VectorStore`, the hybrid search as a `BaseRetriever`.
 
 A LangChain document becomes a document of one passage: what is added here is also found by keyword and can be cited.
 """
 
 import hashlib
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from langchain_core.documents import Document as LangChainDocument
 from langchain_core.embeddings import Embeddings
+from langchain_core.retrievers import BaseRetriever
 from langchain_core.vectorstores import VectorStore
+from pydantic import Field, PrivateAttr
 
 from retrieval.background import BackgroundLoop
 from retrieval.embedded.database import Database
 from retrieval.embedded.documents import SqliteDocumentStore
 from retrieval.embedded.vectors import SqliteVectorStore
 from retrieval.ports import Filter
-from retrieval.types import Document, Hit, Metadata, Passage, Vector
+from retrieval.types import Document, Found, Hit, Metadata, Passage, Query, RankedPassage, Vector
+
+Search: TypeAlias = Callable[[Query], Awaitable[Found]]
 
 Scored = list[tuple[LangChainDocument, float]]
 
@@ -186,6 +190,34 @@ class EmbeddedVectorStore(VectorStore):
         return [(_to_langchain(passage), scores[passage.id]) for passage in passages]
 
 
+class HybridRetriever(BaseRetriever):
+    """`search` is a `retrieval.hybrid.Hybrid`'s, or one like it; it gives `k` documents at most, also by
+    `invoke(question, k=…)`. Metadata is the passage's, with `title`, `document`, `score` and `why` (how it was found).
+
+    Synchronous calls run on a loop in a thread of their own, which `close()` ends. A search over parts that belong to
+    one event loop, such as another server's, is for `ainvoke` on that loop. Raises `retrieval.errors.RetrievalError`.
+    """
+
+    search: Search
+    k: int = Field(default=5, ge=1)
+    namespace: str = ""
+    filter: Mapping[str, Any] | None = None
+
+    _background: BackgroundLoop = PrivateAttr(default_factory=lambda: BackgroundLoop("langchain-retriever"))
+
+    async def _aget_relevant_documents(
+        self, query: str, *, k: int | None = None, **kwargs: Any
+    ) -> list[LangChainDocument]:
+        found = await self.search(Query(query, self.namespace, self.filter, self.k if k is None else k))
+        return [_explained(ranked) for ranked in found.passages]
+
+    def _get_relevant_documents(self, query: str, *, k: int | None = None, **kwargs: Any) -> list[LangChainDocument]:
+        return self._background.run(self._aget_relevant_documents(query, k=k))
+
+    def close(self) -> None:
+        self._background.close()
+
+
 def _documents(texts: list[str], metadatas: list[dict[str, Any]] | None, ids: list[str] | None) -> list[Document]:
     named = ids if ids is not None else [None] * len(texts)
     described = metadatas if metadatas is not None else [{}] * len(texts)
@@ -207,3 +239,14 @@ def _to_langchain(passage: Passage) -> LangChainDocument:
 
 def _plain(metadata: Metadata) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in metadata.items()}
+
+
+def _explained(ranked: RankedPassage) -> LangChainDocument:
+    passage = ranked.passage
+    told = {
+        "title": passage.title,
+        "document": passage.document,
+        "score": ranked.score,
+        "why": [str(why) for why in ranked.why],
+    }
+    return LangChainDocument(id=passage.id, page_content=passage.text, metadata=_plain(passage.metadata) | told)
