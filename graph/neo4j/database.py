@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, Self, TypeVar
+from weakref import WeakKeyDictionary
 
 from neo4j import READ_ACCESS, WRITE_ACCESS, AsyncDriver, AsyncGraphDatabase, AsyncManagedTransaction, AsyncSession
 from neo4j.exceptions import AuthError, ConnectionPoolError, DriverError, Neo4jError
@@ -23,8 +24,9 @@ from retrieval.errors import DatabaseMissing, InvalidText, KeyRejected, Permanen
 T = TypeVar("T")
 
 CONNECT_S: Final = 3.0
-RETRY_S: Final = 2.0
+RETRY_S: Final = 1.0
 _CONNECTIONS = 50
+_SECURITY = "Neo.ClientError.Security."
 _NO_DATABASE = "Neo.ClientError.Database.DatabaseNotFound"
 _IDLE_S = 30.0  # a connection that was idle for longer is tried before it is used: a firewall may have forgotten it
 
@@ -43,6 +45,9 @@ class Neo4jDatabase:
         self._auth = None if password is None else (username, password)
         self._database = database
         self._drivers: dict[asyncio.AbstractEventLoop, AsyncDriver] = {}
+        # Writers of one process take turns here: where a dozen wait for one lock of the server's, it sees deadlocks
+        # that there are not, and sends some of them home.
+        self._writing: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
         self._prepared = False
 
     @classmethod
@@ -89,7 +94,8 @@ class Neo4jDatabase:
     async def write(self, work: Callable[[Run], Awaitable[T]]) -> T:
         if not self._prepared:
             await self.prepare()
-        return await self._transact(work)
+        async with self._writing.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+            return await self._transact(work)
 
     async def _transact(self, work: Callable[[Run], Awaitable[T]]) -> T:
         async def unit(transaction: AsyncManagedTransaction) -> T:
@@ -119,12 +125,13 @@ class Neo4jDatabase:
                 self._uri,
                 auth=self._auth,
                 connection_timeout=CONNECT_S,
-                connection_acquisition_timeout=CONNECT_S + RETRY_S,
+                connection_acquisition_timeout=CONNECT_S,
                 max_transaction_retry_time=RETRY_S,
                 max_connection_pool_size=_CONNECTIONS,
                 liveness_check_timeout=_IDLE_S,
                 notifications_min_severity="OFF",
                 telemetry_disabled=True,
+                user_agent="chatserver",  # by which its operator knows our connections
             )
         return self._drivers[loop]
 
@@ -137,10 +144,11 @@ def _only(statement: str) -> Callable[[Run], Awaitable[list[Row]]]:
 def typed_errors() -> Iterator[None]:
     try:
         yield
-    except AuthError as error:
-        raise KeyRejected(f"neo4j: {error.message}") from error
     except (Neo4jError, DriverError) as error:
-        if getattr(error, "code", None) == _NO_DATABASE:
+        code = getattr(error, "code", None) or ""
+        if isinstance(error, AuthError) or code.startswith(_SECURITY):
+            raise KeyRejected(f"neo4j: {error}") from error
+        if code == _NO_DATABASE:
             raise DatabaseMissing(f"neo4j: {error}") from error
         failed = Temporary if error.is_retryable() or isinstance(error, ConnectionPoolError) else Permanent
         raise failed(f"neo4j: {error}") from error

@@ -10,7 +10,7 @@ from graph.fields import TEXT, UNKNOWN, check_record, schema, widen
 from graph.neo4j.port import Database, Run
 from graph.neo4j.properties import properties_of, selection
 from graph.neo4j.queries import query
-from graph.neo4j.writing import Writing
+from graph.neo4j.writing import Writing, write
 from graph.types import Collection, Record, RecordQuery
 
 Fields = dict[str, dict[str, str]]
@@ -32,8 +32,7 @@ class Neo4jRecordStore:
         if not records:
             return
 
-        async def work(run: Run) -> None:
-            await Writing(run, namespace).begin()
+        async def work(_: Writing, run: Run) -> None:
             await _widen(run, namespace, schema(records))
             latest = {(record.collection, record.id): record for record in records}
             rows = [_row(record, namespace) for record in latest.values()]
@@ -41,7 +40,7 @@ class Neo4jRecordStore:
                 parameters = {"namespace": namespace, "rows": rows[start : start + _AT_ONCE]}
                 await run(query("put_records"), parameters)
 
-        await self._db.write(work)
+        await write(self._db, namespace, work)
 
     async def collections(self, *, namespace: str = "") -> Mapping[str, Collection]:
         change, fields = _schema(await self._db.read(query("fields"), {"namespace": namespace}))

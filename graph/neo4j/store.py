@@ -3,10 +3,10 @@
 from collections.abc import Awaitable, Callable, Sequence
 
 from graph.neo4j.neighbourhood import around
-from graph.neo4j.port import Database, Run
+from graph.neo4j.port import Database
 from graph.neo4j.queries import query, walk
 from graph.neo4j.reading import Step, links, reached
-from graph.neo4j.writing import Writing, scope
+from graph.neo4j.writing import Writing, scope, write
 from graph.types import DocumentLinks, Entity, EntityKind, Fact, PassageLinks, Record, Subgraph, Unread
 from graph.weights import NEAR, combine
 from retrieval.types import Hit, Link
@@ -89,12 +89,7 @@ class Neo4jGraphStore:
         return (rows[0][0], [Step(*step) for step in rows[0][1]]) if rows else (0, [])
 
     async def _write(self, namespace: str, work: Callable[[Writing], Awaitable[None]]) -> None:
-        async def begun(run: Run) -> None:
-            writing = Writing(run, namespace)
-            await writing.begin()
-            await work(writing)
-
-        await self._db.write(begun)
+        await write(self._db, namespace, lambda writing, _: work(writing))
 
 
 def _kind(title: bool, record: bool) -> EntityKind:

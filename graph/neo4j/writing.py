@@ -1,10 +1,10 @@
 """Writes of the graph: each a coroutine of one transaction, every statement over rows."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from graph.names import fold_name, record_names
-from graph.neo4j.port import Run
+from graph.neo4j.port import Database, Run
 from graph.neo4j.queries import query
 from graph.types import DocumentLinks, PassageLinks, Record
 from graph.weights import LEAST, NAME_SHARE
@@ -22,9 +22,16 @@ class Writing:
         self._namespace = namespace
         self._stamp = 0
 
-    async def begin(self) -> None:
-        ((change,),) = await self._do("lock", least=LEAST)
-        self._stamp = change * _STAMPS
+    async def begin(self) -> bool:
+        """False when the namespace is not there yet."""
+        held = await self._do("lock")
+        if held:
+            self._stamp = held[0][0] * _STAMPS
+        return bool(held)
+
+    async def found(self) -> None:
+        """Makes the namespace; in a transaction of its own."""
+        await self._do("found", least=LEAST)
 
     async def link(self, documents: Sequence[DocumentLinks]) -> None:
         touched, gone = await self._unlink([document.document for document in documents])
@@ -85,6 +92,21 @@ class Writing:
 
     async def _do(self, name: str, **parameters: Any) -> list[list[Any]]:
         return await self._run(query(name), {"namespace": self._namespace, **parameters})
+
+
+async def write(db: Database, namespace: str, work: Callable[[Writing, Run], Awaitable[None]]) -> None:
+    """One transaction that has the namespace for itself."""
+
+    async def begun(run: Run) -> bool:
+        writing = Writing(run, namespace)
+        there = await writing.begin()
+        if there:
+            await work(writing, run)
+        return there
+
+    if not await db.write(begun):
+        await db.write(lambda run: Writing(run, namespace).found())
+        await db.write(begun)
 
 
 def scope(namespace: str) -> str:

@@ -31,6 +31,7 @@ server.http.enabled=false
 server.https.enabled=false
 server.memory.pagecache.size=16m
 dbms.usage_report.enabled=false
+dbms.security.auth_lock_time=0s
 """
 
 
