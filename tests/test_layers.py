@@ -97,6 +97,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "chatserver.answers.memory",
         "chatserver.answers.redis",
         "chatserver.answers.redis_doorbell",
+        "chatserver.answers.redis_format",
         "chatserver.answers.redis_held",
         "chatserver.answers.redis_index",
         "chatserver.answers.redis_link",

@@ -37,11 +37,13 @@ from chatserver.answers.log import (
     Conflict,
     Fenced,
     Listener,
+    LogError,
     LogUnavailable,
     Ring,
 )
 from chatserver.answers.meta import AnswerMeta, NewAnswer
 from chatserver.answers.redis_doorbell import PROBE_S, Doorbell
+from chatserver.answers.redis_format import agree_on_format
 from chatserver.answers.redis_held import Held, Kept, unchained
 from chatserver.answers.redis_index import FOR_EVER, RedisIndex, Retention
 from chatserver.answers.redis_keys import (
@@ -96,15 +98,16 @@ class RedisAnswerLog:
         patience_s: float = PATIENCE_S,
         probe_s: float = PROBE_S,
     ) -> Self:
-        """`clock` takes the place of Redis's own. Raises `LogUnavailable` when Redis does not answer, `ValueError` for
-        a URL that is none."""
+        """`clock` takes the place of Redis's own. Raises `LogUnavailable` when Redis does not answer, `LogError` when
+        its answers are of a newer format, `ValueError` for a URL that is none."""
         opened = cls(Address.parse(url), clock=clock, retention=retention, patience_s=patience_s, probe_s=probe_s)
         try:
             await opened._writes.open()
+            await agree_on_format(opened._writes)
             await opened._reads.open()
             await opened._doorbell.open()
             await opened._restorer.note_run()
-        except LogUnavailable:
+        except LogError:
             await opened.aclose()
             raise
         return opened

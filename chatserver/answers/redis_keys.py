@@ -9,6 +9,7 @@ One answer's keys share a hash tag, and so do one user's: every script and trans
     cs:{u:N:USER}:titles hash: chat to its first question
     cs:due               sorted set: unsealed answers by when to look whether they can be claimed, 0 for queued ones
     cs:stops:OWNER       set: answers that this owner may have to stop
+    cs:format            string: what all this is the shape of, see `redis_format`
 """
 
 import zlib
@@ -83,7 +84,7 @@ def meta_of(values: Sequence[Any] | None) -> AnswerMeta | None:
     if values is None or values[0] is None:
         return None
     blob, epoch, state, generation, owner, head, acknowledged, stop, lease = values
-    answer, user, chat, ask_id, text, asked_at, namespace, filter, options = orjson.loads(blob)
+    answer, user, chat, ask_id, text, asked_at, namespace, filter, options = orjson.loads(blob)[:9]
     return AnswerMeta(
         question=NewAnswer(
             answer=answer,

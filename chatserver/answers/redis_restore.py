@@ -118,33 +118,38 @@ class Restorer:
                     self._patient_until = 0.0
                 else:
                     await self._restore_all()
-            except LogUnavailable as error:  # the next connection begins it again
+            except* LogUnavailable as errors:  # the next connection begins it again
                 self.run = ""
-                log.warning("restoring was cut short", error=str(error))
+                log.warning("restoring was cut short", error=str(errors.exceptions[0]))
 
     async def _restore_all(self) -> None:
+        """All at once: others wait no longer than `PATIENT_S` for it."""
         self._forget_old()
-        for _, new in list(self._asked):
-            await self._ask_again(new)
-        for held in list(self.held.values()):
-            await self.restore(held.claim)
+        async with asyncio.TaskGroup() as group:
+            for _, new in self._asked:
+                group.create_task(self._ask_again(new))
+            for held in self.held.values():
+                group.create_task(self.restore(held.claim))
         self.restored += 1
 
     async def _ask_again(self, new: NewAnswer) -> None:
+        """In another epoch: it may have been answered in part or in whole, by a node that comes later than we do."""
         if await self._index.ask(new) == new.answer and new.answer not in self.held:
-            made = await CREATE.run(self._writes, _keys(new.answer), question_blob(new), new.epoch, new.user, 0)
+            epoch = uuid.uuid4().hex[:8]
+            made = await CREATE.run(self._writes, _keys(new.answer), question_blob(new), epoch, new.user, 0)
             if made:
                 log.warning("a question was lost and is asked again", answer=new.answer)
                 await self._index.settle(new)
 
     async def _try(self, held: Held) -> bool | None:
         answer, generation = held.claim.answer, held.claim.generation
-        values = await self._writes.call("HMGET", meta_key(answer), "g", "h", "x", "s", "o")
+        values = await self._writes.call("HMGET", meta_key(answer), "g", "h", "x", "s", "o", "e")
         if values[0] is None:
             return await self._rebuild(held, ("", "", ""), held.after(0, START))
         seen, head, chain = int(values[0]), int(values[1]), values[2].decode()
         missing = held.after(head, chain)
-        if seen > generation:
+        is_another = seen == generation and values[5].decode() != held.meta.epoch
+        if seen > generation or is_another:  # told anew before we came: its readers know by the epoch
             return False
         if seen < generation or missing is None:
             return await self._rebuild(held, (str(seen), str(head), chain), missing)
@@ -173,8 +178,8 @@ class Restorer:
             NEWS,
             self._doorbell.changed(claim.answer) if whole else self._doorbell.released(claim.answer),
         )
-        if not done:
-            return None
+        if done != 1:
+            return False if done else None
         await self._index.ask(question)
         await self._index.settle(question)
         return await self._append(held, list(missing)) if whole else False

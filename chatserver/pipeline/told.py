@@ -9,9 +9,9 @@ source-document sourceId = the passage's id, or `record:Collection/id`; in the o
 data-records    [{collection, id, fields}], numbered on after the passages; only when there are some
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, TypeVar
 
 from chatserver.models.composition import record_text
 from chatserver.models.port import Context
@@ -24,6 +24,8 @@ from graph.types import Fact, Record
 from retrieval.types import LegReport, LegState, Passage, RankedPassage, Via
 
 RECORD_TYPE = "application/json"
+
+Made = TypeVar("Made", Decision, Fact, Record, LegReport, Via)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +102,12 @@ def read(step: Iterable[Chunk]) -> Told:
     retrieval = payloads.get("data-retrieval", {"legs": (), "passages": (), "facts": ()})
     context = Context(
         tuple(_ranked(told) for told in retrieval["passages"]),
-        tuple(Fact(**fact) for fact in retrieval["facts"]),
-        tuple(Record(**record) for record in payloads.get("data-records", ())),
+        tuple(_known(Fact, fact) for fact in retrieval["facts"]),
+        tuple(_known(Record, record) for record in payloads.get("data-records", ())),
     )
-    legs = tuple(LegReport(**{**leg, "state": LegState(leg["state"])}) for leg in retrieval["legs"])
+    legs = tuple(_known(LegReport, {**leg, "state": LegState(leg["state"])}) for leg in retrieval["legs"])
     never_told = decision["kind"] == "retrieve" and "data-retrieval" not in payloads
-    return Told(Decision(**decision), context, never_told or Retrieved(context, legs).failed)
+    return Told(_known(Decision, decision), context, never_told or Retrieved(context, legs).failed)
 
 
 def reloaded(context: Context, passages: Sequence[Passage]) -> Context:
@@ -140,8 +142,14 @@ def _ranked(told: dict[str, Any]) -> RankedPassage:
     passage = Passage(told["id"], told["id"], told["title"], "")
     way = told.get("via")
     return RankedPassage(
-        passage, told["score"], tuple(told["why"]), told.get("ranks", {}), None if way is None else Via(**way)
+        passage, told["score"], tuple(told["why"]), told.get("ranks", {}), None if way is None else _known(Via, way)
     )
+
+
+def _known(kind: type[Made], told: Mapping[str, Any]) -> Made:
+    """What this version knows of it: the process that told it may have been a newer one, which says more."""
+    names = {field.name for field in fields(kind)}
+    return kind(**{name: value for name, value in told.items() if name in names})
 
 
 def _record(record: Record) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """What becomes of answers when Redis loses what it had acknowledged."""
 
 import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +11,9 @@ from chatserver.answers.meta import AnswerMeta
 from chatserver.answers.redis import RedisAnswerLog
 from chatserver.answers.states import AnswerState
 from tests.contracts.answer_logs import batch, begun, claimed, entry, question, read_all
-from tests.contracts.redis_server import RedisServer
+from tests.contracts.redis_server import RedisServer, redis_server
+from tests.delivery.conformance.proxy import proxy
+from tests.delivery.conformance.server import free_port
 from tests.eventually import eventually
 
 LEASE_S = 30.0
@@ -236,3 +240,58 @@ async def _taken_over(redis: RedisServer, by: RedisAnswerLog) -> Claim:
     """The lease is expired by hand."""
     redis.says("HSET", "cs:{a:a1}", "l", "1")
     return await claimed(by, owner="two")
+
+
+async def test_an_owner_that_comes_late_leaves_what_was_told_anew(tmp_path: Path) -> None:
+    """Redis lost an answer that had ended, and its owner comes back only when another node has been asked for it and
+    has told it anew: that stands, under another epoch than the first, and its entries are not mixed."""
+    port = free_port()
+    (tmp_path / "late").mkdir()
+    with redis_server(tmp_path / "late", port=port) as redis:
+        async with proxy(port) as network, AsyncExitStack() as stack:
+            late = await RedisAnswerLog.open(f"redis://127.0.0.1:{network.port}", patience_s=0.5)
+            stack.push_async_callback(late.aclose)
+            asked_at = await RedisAnswerLog.open(redis.url)
+            stack.push_async_callback(asked_at.aclose)
+            await asked_at.create(question())
+            claim = await claimed(late, owner="one")
+            await late.append(claim, batch(0, 3, seal=AnswerState.COMPLETED), LEASE_S)
+            before = await known(asked_at)
+            network.stall()
+            redis.kill()
+            redis.start()
+            await reconnected(asked_at)
+            again = await claimed(asked_at, owner="two")
+            await asked_at.append(again, batch(0, 5, seal=AnswerState.COMPLETED), LEASE_S)
+            network.flow()
+            await reconnected(late)
+            after = await known(late)
+            assert (after.state, after.head) == (AnswerState.COMPLETED, 5)
+            assert after.epoch != before.epoch
+            assert await grows(late, 5)
+            assert await late.claimable(10) == []
+
+
+async def test_a_sealed_log_that_differs_is_not_told_on(log: RedisAnswerLog, redis: RedisServer) -> None:
+    """Whoever sealed it: an answer has one end. Its readers are told by another epoch."""
+    claim = await begun(log, entries=3)
+    before = await known(log)
+    redis.says("HSET", "cs:{a:a1}", "g", "0", "x", "0123456789abcdef", "s", "completed")
+    with pytest.raises(Fenced):
+        await log.append(claim, batch(3, 1), LEASE_S)
+    after = await known(log)
+    assert (after.state, after.head) == (AnswerState.COMPLETED, 3)
+    assert after.epoch != before.epoch
+
+
+async def test_many_answers_are_put_back_at_once(log: RedisAnswerLog, redis: RedisServer) -> None:
+    """Hundreds of ended answers and questions are there again within the time that others wait for them."""
+    for n in range(300):
+        claim = await begun(log, f"a{n}")
+        await log.append(claim, batch(0, 3, seal=AnswerState.COMPLETED), LEASE_S)
+    redis.kill()
+    redis.start()
+    await reconnected(log)
+    reads = int(redis.says("INFO", "stats").split("total_reads_processed:")[1].split()[0])
+    assert reads < 300, "not a round trip for each"
+    assert all([await grows(log, 3, answer=f"a{n}") for n in range(300)])
