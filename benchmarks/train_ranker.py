@@ -29,7 +29,7 @@ from rich.table import Table
 from benchmarks.retrieval_base import EMBEDDERS, Parts, ingested
 from benchmarks.retrieval_corpora import Corpus, Question, corpora
 from retrieval.features import NAMES, features
-from retrieval.pool import Pool
+from retrieval.pool import Pool, begun
 from retrieval.ranker import Ranker
 from retrieval.types import Query
 
@@ -49,7 +49,8 @@ _STEPS, _SMALL = 30, 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One question's pool: a row of `x` for each candidate, whether it is gold, and its document."""
+    """One question's pool, best first as it was before the ranking: a row of `x` for each candidate, whether it is
+    gold, and its document; the rows that the first one links to."""
 
     set: str
     corpus: str
@@ -57,6 +58,7 @@ class Example:
     gold: npt.NDArray[np.bool_]
     documents: Sequence[str]
     wanted: frozenset[str]
+    led: frozenset[int] = frozenset()
 
 
 class Recorder(Ranker):
@@ -112,11 +114,14 @@ def ranker(weights: Floats) -> Ranker:
     return Ranker(dict(zip(NAMES, weights.tolist(), strict=True)))
 
 
-def example(set: str, corpus: str, pool: Pool, wanted: frozenset[str]) -> Example:
+def example(set_name: str, corpus: str, pool: Pool, wanted: frozenset[str]) -> Example:
     rows = features(pool)
     x = np.array([[rows[passage.id].get(name, 0.0) for name in NAMES] for passage in pool.passages])
     documents = [passage.document for passage in pool.passages]
-    return Example(set, corpus, x, np.array([document in wanted for document in documents]), documents, wanted)
+    gold = np.array([document in wanted for document in documents])
+    led = {link.target for link in pool.links if link.source == pool.passages[0].id} if pool.passages else set()
+    behind = frozenset(row for row, passage in enumerate(pool.passages) if passage.id in led)
+    return Example(set_name, corpus, x, gold, documents, wanted, behind)
 
 
 def train(given: Sequence[Example]) -> Floats:
@@ -172,7 +177,7 @@ def objective(
 
 
 def recalls(one: Example, weights: Floats) -> list[float]:
-    order = np.argsort(-(one.x @ weights), kind="stable")
+    order = begun(np.argsort(-(one.x @ weights), kind="stable").tolist(), 0, one.led)
     documents = list(dict.fromkeys(one.documents[row] for row in order))
     return [len(one.wanted.intersection(documents[:cut])) / len(one.wanted) for cut in CUTS]
 

@@ -121,6 +121,7 @@ class Hybrid:
         chosen = await self._read(query, order[: pool.SIZE])
         if self._ranker is not None:
             ranked = self._ranker.rank(pool.pool(query.text, counted, chosen, legs, base, scores, links))
+            ranked = _begun(ranked, chosen, links)
             by_id = {passage.id: passage for passage in chosen}
             chosen, scores = [by_id[id] for id in pool.assured(list(ranked), legs)], dict.fromkeys(order, 0.0) | ranked
         titles = {passage.id: passage.title for passage in chosen}
@@ -147,6 +148,13 @@ def _explained(
 ) -> RankedPassage:
     why = reasons(passage.id, legs, link, titles)
     return RankedPassage(passage, score, why, ranks(passage.id, legs), via(link, titles))
+
+
+def _begun(ranked: Scores, chosen: Sequence[Passage], links: Sequence[Link]) -> Scores:
+    """As `pool.begun` puts it; two that change places change their shares too. The first of `chosen` is the best."""
+    best = chosen[0].id if chosen else ""
+    order = pool.begun(list(ranked), best, {link.target for link in links if link.source == best})
+    return dict(zip(order, ranked.values(), strict=True))
 
 
 def _code(error: BaseException) -> str:

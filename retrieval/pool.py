@@ -2,13 +2,16 @@
 Pure data."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from retrieval import fusion
 from retrieval.fusion import Scores
 from retrieval.text import MAX_WORDS, content_words
 from retrieval.types import Frequencies, Hit, Link, Passage
+
+T = TypeVar("T")
 
 SOURCES = 30
 """Best passages of the legs whose links are asked for."""
@@ -62,6 +65,15 @@ def pool(
         {hit.passage: rank for rank, hit in enumerate(legs.get(fusion.VECTOR, ()))},
         links,
     )
+
+
+def begun(order: Sequence[T], best: T, led: Container[T]) -> list[T]:
+    """The order with `best`, the best passage before the ranking, in front of the one it is right behind if it leads
+    there: a chain begins where it is entered. A simple question is answered there; one of more hops needs both, and has
+    both either way."""
+    if len(order) > 1 and order[1] == best and order[0] in led:
+        return [best, order[0], *order[2:]]
+    return list(order)
 
 
 def assured(order: Sequence[str], legs: Mapping[str, Sequence[Hit]]) -> list[str]:

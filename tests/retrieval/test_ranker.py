@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from retrieval.features import NAMES, features
 from retrieval.fusion import GRAPH, KEYWORD, VECTOR, base_scores, ranked
-from retrieval.pool import ASSURED, Pool, assured, candidates, pool, uncounted
+from retrieval.pool import ASSURED, Pool, assured, begun, candidates, pool, uncounted
 from retrieval.ranker import Ranker, trained
 from retrieval.types import Frequencies, Hit, Link, Passage
 
@@ -123,3 +123,12 @@ def test_the_first_hits_of_the_legs_have_a_place() -> None:
     assert assured(order, {VECTOR: [Hit("gone", 0.9)]}) == order
     assert assured(order[:3], legs) == order[:3]
     assert assured([], {}) == []
+
+
+def test_a_chain_begins_where_it_is_entered() -> None:
+    """The best passage comes before the one it leads to, when it is right behind it; nothing else moves."""
+    assert begun(["eason", "film", "other"], "film", {"eason"}) == ["film", "eason", "other"]
+    assert begun(["eason", "film", "other"], "film", {"other"}) == ["eason", "film", "other"]
+    assert begun(["eason", "other", "film"], "film", {"eason"}) == ["eason", "other", "film"]
+    assert begun(["film"], "film", {"film"}) == ["film"]
+    assert begun([], "film", set()) == []

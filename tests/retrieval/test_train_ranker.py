@@ -35,3 +35,15 @@ def test_questions_that_share_a_passage_are_in_one_fold() -> None:
     fold = fold_of([*given, chain])
     assert fold(3) == fold(30) == fold(40)
     assert len({fold(index) for index in range(40)}) == pytest.approx(5)
+
+
+def test_figures_are_of_the_order_that_is_served() -> None:
+    """Where a chain begins comes before what it leads to, as in a search."""
+    weights = np.zeros(len(NAMES))
+    weights[0] = 1.0
+    x = np.zeros((2, len(NAMES)))
+    x[1, 0] = 1.0
+    gold = np.array([True, False])
+    assert recalls(Example("a", "a", x, gold, ["begins", "follows"], frozenset(["begins"])), weights)[0] == 0.0
+    led = Example("a", "a", x, gold, ["begins", "follows"], frozenset(["begins"]), frozenset([1]))
+    assert recalls(led, weights)[0] == 1.0
