@@ -28,6 +28,7 @@ from retrieval.hybrid import Hybrid
 from retrieval.legs import count_words, keyword_leg, vector_leg
 from retrieval.ports import CountWords, DocumentStore, KeywordIndex, Leg, Links, VectorStore
 from retrieval.ranker import Ranker
+from retrieval.scale import CosineScale, scale_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class Parts:
     graph: Leg
     links: Links
     count_words: CountWords
+    scale: CosineScale
 
     def hybrid(self, *, graph: bool = True, ranker: Ranker | None = None) -> Hybrid:
         return Hybrid(
@@ -82,6 +84,7 @@ class Parts:
             links=self.links if graph else None,
             ranker=ranker,
             count_words=self.count_words,
+            scale=self.scale,
         )
 
 
@@ -119,7 +122,7 @@ async def ingested(corpus: Path, embedder: str, console: Console, store: str = "
                 seconds = time.perf_counter() - started
                 legs = {VECTOR: vector_leg(model, stores.vectors), KEYWORD: keyword_leg(stores.keywords)}
                 counting, links = count_words(stores.keywords), GraphLinks(stores.graph)
-                parts = Parts(stores.documents, legs, GraphLeg(stores.graph), links, counting)
+                parts = Parts(stores.documents, legs, GraphLeg(stores.graph), links, counting, scale_of(model.name))
                 passages = (await stores.documents.count())["passages"]
                 yield Base(parts, passages, seconds, Path(directory), before)
         finally:

@@ -2,8 +2,9 @@
 
     b(t) = 0.5 clip((cos - 0.1) / 0.7, 0, 1) + 0.5 bm25 / max bm25 + 0.35 name
 
-where `name` (from 0 to 1) tells how surely the question names t. A passage that a leg did not bring has nothing of
-that leg. Then one hop over the graph: each passage t linked with weight w from one of the best, s, has at least
+with 0.1 and 0.7 for the default embedder (`retrieval.scale` has those of others), and where `name` (from 0 to 1) tells
+how surely the question names t. A passage that a leg did not bring has nothing of that leg.
+Then one hop over the graph: each passage t linked with weight w from one of the best, s, has at least
 
     0.9 w b(s) (0.6 + 0.4 b(t) / max b)
 
@@ -17,6 +18,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
+from retrieval.scale import REFERENCE, CosineScale
 from retrieval.types import Hit, Link
 
 Scores: TypeAlias = dict[str, float]
@@ -27,22 +29,20 @@ VECTOR, KEYWORD, GRAPH = "vector", "keyword", "graph"
 _WEIGHTS = {VECTOR: 0.5, KEYWORD: 0.5, GRAPH: 0.35}
 LEGS = frozenset(_WEIGHTS)
 
-_COSINE_FLOOR, _COSINE_SPAN = 0.1, 0.7  # of the default embedder: where a cosine begins to tell, and its range
-
 _DECAY = 0.9
 _LINK_ALONE = 0.6  # what a linked passage gets on the strength of the link, whatever it has itself
 
 _RRF_K = 60
 
 
-def base_scores(legs: Mapping[str, Sequence[Hit]]) -> Scores:
+def base_scores(legs: Mapping[str, Sequence[Hit]], scale: CosineScale = REFERENCE) -> Scores:
     """b(t) for every passage that a leg brought. Scores of `vector` are cosines, of `keyword` BM25, of `graph` from
     0 to 1. `legs` are some of `LEGS`."""
     scores: defaultdict[str, float] = defaultdict(float)
     for leg, hits in legs.items():
         best = max((hit.score for hit in hits), default=0.0)
         for hit in hits:
-            scores[hit.passage] += _WEIGHTS[leg] * _share(leg, hit.score, best)
+            scores[hit.passage] += _WEIGHTS[leg] * _share(leg, hit.score, best, scale)
     return dict(scores)
 
 
@@ -83,9 +83,9 @@ def ranked(scores: Scores) -> list[str]:
     return sorted(scores, key=lambda passage: (-scores[passage], passage))
 
 
-def _share(leg: str, score: float, best: float) -> float:
+def _share(leg: str, score: float, best: float, scale: CosineScale) -> float:
     if leg == VECTOR:
-        return _clip((score - _COSINE_FLOOR) / _COSINE_SPAN)
+        return scale.share(score)
     if leg == KEYWORD:
         return _clip(score / best) if best > 0 else 0.0
     return _clip(score)

@@ -15,6 +15,7 @@ from retrieval.errors import NoLegAnswered, RetrievalError, Temporary
 from retrieval.ports import CountWords, DocumentStore, Leg, Links
 from retrieval.ranker import Ranker
 from retrieval.reasons import EXPANSION, best_links, ranks, reasons, via
+from retrieval.scale import REFERENCE, CosineScale
 from retrieval.types import Found, Frequencies, Hit, LegReport, LegState, Link, Passage, Query, RankedPassage
 
 T = TypeVar("T")
@@ -29,7 +30,9 @@ _log = logging.getLogger(__name__)
 class Hybrid:
     """`legs` by name, those of `fusion.LEGS`; `links` for one hop over the graph (None: no expansion); `ranker` for
     the order of the best (None: by expanded score), with `count_words` for the weight of the question's words (None:
-    they weigh the same). `deadline_s` for legs and expansion together, and once more for reading the passages.
+    they weigh the same).
+    `scale` tells what the embedder's cosines say.
+    `deadline_s` for legs and expansion together, and once more for reading the passages.
     Raises ValueError for an unknown leg."""
 
     def __init__(
@@ -40,6 +43,7 @@ class Hybrid:
         links: Links | None = None,
         ranker: Ranker | None = None,
         count_words: CountWords | None = None,
+        scale: CosineScale = REFERENCE,
         deadline_s: float = 5.0,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -50,6 +54,7 @@ class Hybrid:
         self._links = links
         self._ranker = ranker
         self._count_words = count_words
+        self._scale = scale
         self._deadline_s = deadline_s
         self._clock = clock
 
@@ -62,7 +67,7 @@ class Hybrid:
         legs, reports, counted = await self._ask(query, deadline - (1 - _LEGS_SHARE) * self._deadline_s)
         if all(report.state is not LegState.OK for report in reports):
             raise NoLegAnswered(reports)
-        base = fusion.base_scores(legs)
+        base = fusion.base_scores(legs, self._scale)
         links: Sequence[Link] = ()
         if self._links is not None and base:
             following = self._links(query, fusion.ranked(base)[: pool.SOURCES])

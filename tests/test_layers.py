@@ -29,6 +29,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "retrieval.pool",
         "retrieval.ranker",
         "retrieval.reasons",
+        "retrieval.scale",
         "retrieval.text",
         "retrieval.types",
         "graph",

@@ -25,6 +25,7 @@ from retrieval.hybrid import Hybrid
 from retrieval.legs import count_words, keyword_leg, vector_leg
 from retrieval.ports import DocumentStore, Embedder
 from retrieval.ranker import trained
+from retrieval.scale import scale_of
 from retrieval.types import Space
 
 
@@ -61,6 +62,7 @@ async def open_knowledge(settings: Settings, watch: Watch | None = None) -> Asyn
             links=GraphLinks(graph),
             ranker=trained(),
             count_words=count_words(keywords),
+            scale=scale_of(embedder.name),
             deadline_s=settings.retrieval.deadline_s,
         )
         ingestion = Ingestion(
