@@ -128,19 +128,22 @@ class Index:
         }
 
     def _ranked(self, namespace: str, vector: list[float], body: Body) -> list[tuple[str, float]]:
+        """All that match, best first, ties by id."""
         ids, units = self._matrix(namespace)
-        if not ids:
-            return []
         scores = units @ (np.array(vector) / np.linalg.norm(vector))
-        rows, condition = self.namespaces[namespace], _condition(body)
-        order = sorted(zip((-scores).tolist(), ids, strict=True))
-        return [(id, -score) for score, id in order if filters.matches(condition, _stored(rows[id].metadata))]
+        order = np.argsort(-scores, kind="stable")
+        ranked = zip([ids[n] for n in order], scores[order].tolist(), strict=True)
+        if not body.get("filter"):
+            return list(ranked)
+        rows, condition = self.namespaces.get(namespace, {}), _condition(body)
+        return [(id, score) for id, score in ranked if filters.matches(condition, _stored(rows[id].metadata))]
 
     def _matrix(self, namespace: str) -> tuple[list[str], npt.NDArray[np.float64]]:
+        """Sorted by id."""
         if namespace not in self._matrices:
-            rows = self.namespaces.get(namespace, {})
-            array = np.array([row.values for row in rows.values()], dtype=np.float64).reshape(len(rows), self.dimension)
-            self._matrices[namespace] = list(rows), array / np.linalg.norm(array, axis=1, keepdims=True)
+            rows = sorted(self.namespaces.get(namespace, {}).items())
+            array = np.array([row.values for _, row in rows], dtype=np.float64).reshape(len(rows), self.dimension)
+            self._matrices[namespace] = [id for id, _ in rows], array / np.linalg.norm(array, axis=1, keepdims=True)
         return self._matrices[namespace]
 
     def _check_vector(self, vector: Body) -> None:
