@@ -38,7 +38,8 @@ class Embedder(Protocol):
 
 @runtime_checkable
 class VectorStore(Protocol):
-    """Vectors of passages. `upsert` replaces by id, is atomic per call and visible to `search` once it returns."""
+    """Vectors of passages. `upsert` replaces by id, is atomic per call and visible to `search` once it returns; where
+    an upstream grants less, its adapter says so."""
 
     async def upsert(self, items: Sequence[tuple[str, Vector, Metadata]], *, namespace: str = "") -> None: ...
 
