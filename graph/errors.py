@@ -32,3 +32,9 @@ class InvalidRecord(Permanent):
 
 class InvalidCondition(Permanent):
     code = "invalid_condition"
+
+
+class InvalidAggregate(Permanent):
+    """A total that the field's type does not have, or groups without a total."""
+
+    code = "invalid_aggregate"

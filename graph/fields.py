@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from graph.errors import InvalidCondition, InvalidRecord
-from graph.types import Condition, Record
+from graph.types import Condition, Operator, Record
 from retrieval.types import Scalar
 
 TEXT: Final = "text"
@@ -59,12 +59,23 @@ def check_record(record: Record) -> None:
 
 def check_condition(condition: Condition, type: str) -> None:
     """Raises `InvalidCondition` when the value or the operator does not fit the field's type."""
-    value_type = type_of(condition.value)
-    fits = {
-        NUMBER: value_type == NUMBER,
-        BOOLEAN: value_type == BOOLEAN,
-        TIME: value_type == TIME or (condition.operator == "contains" and isinstance(condition.value, str)),
-    }.get(type, isinstance(condition.value, str))
+    values = values_of(condition)
+    many = isinstance(condition.value, tuple)
+    fits = many == (condition.operator == "in") and all(_fits(value, condition.operator, type) for value in values)
     ordered = condition.operator in ("<", "<=", ">", ">=")
     if not fits or (ordered and type == BOOLEAN) or (condition.operator == "contains" and type in (NUMBER, BOOLEAN)):
         raise InvalidCondition(f"{condition.field} {condition.operator} {condition.value!r}: the field is {type}")
+
+
+def values_of(condition: Condition) -> tuple[Scalar, ...]:
+    """What the field is compared with: one value, or those of `in`."""
+    return condition.value if isinstance(condition.value, tuple) else (condition.value,)
+
+
+def _fits(value: Scalar, operator: Operator, type: str) -> bool:
+    value_type = type_of(value)
+    return {
+        NUMBER: value_type == NUMBER,
+        BOOLEAN: value_type == BOOLEAN,
+        TIME: value_type == TIME or (operator == "contains" and isinstance(value, str)),
+    }.get(type, isinstance(value, str))

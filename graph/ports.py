@@ -83,7 +83,7 @@ class GraphStore(GraphIndex, Protocol):
 
 @runtime_checkable
 class RecordStore(Protocol):
-    """Typed records: filter, sort, limit. `put` replaces by (collection, id)."""
+    """Typed records: filter, sort, limit, group and aggregate. `put` replaces by (collection, id)."""
 
     async def put(self, records: Sequence[Record], *, namespace: str = "") -> None:
         """Raises `graph.errors.InvalidRecord` for a name that no query could carry (empty, a quote, a control
@@ -94,4 +94,10 @@ class RecordStore(Protocol):
     async def query(self, query: RecordQuery, *, namespace: str = "") -> list[Record]:
         """Raises `graph.errors.UnknownField`/`UnknownCollection` (with the nearest names) and `InvalidCondition`
         (a value or operator that does not fit the field's type) before anything runs.
-        A missing or null field matches no condition but `!=`, and sorts last; ties are in the order of ids."""
+        A missing or null field matches no condition but `!=`, and sorts last; ties are in the order of ids.
+
+        With aggregates each result is a total (`graph.totals.total`): its fields are those of the groups and the
+        aggregates by their names. Without groups there is always one, of no records too. Null fields make a group of
+        their own, sorted last, and are left out of every aggregate but `count`; one without values is null. `min` and
+        `max` of times are instants in UTC, to the second. Ties are in the order of the groups' values. Raises
+        `InvalidAggregate` for what the field's type does not have."""

@@ -79,25 +79,58 @@ class Record:
     fields: Mapping[str, Scalar | None]
 
 
-Operator = Literal["=", "!=", "<", "<=", ">", ">=", "contains"]
+Operator = Literal["=", "!=", "<", "<=", ">", ">=", "contains", "in"]
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
+    """`value` is a tuple for `in`, and for nothing else."""
+
     field: str
     operator: Operator
-    value: Scalar
+    value: Scalar | tuple[Scalar, ...]
+
+
+Function = Literal["count", "sum", "avg", "min", "max"]
+Period = Literal["", "day", "month"]
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """`count` is of records and has no field; `sum` and `avg` are of numbers, `min` and `max` of anything but truth
+    values."""
+
+    function: Function
+    field: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the field of the result is called: `count`, `avg value`."""
+        return f"{self.function} {self.field}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group for each value of a field; of a time field, for each day or month (in UTC)."""
+
+    field: str
+    period: Period = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordQuery:
-    """A checked plan: never text of a query language. `sort` is a field, `descending` its direction."""
+    """A checked plan: never text of a query language. `sort` is a field, `descending` its direction.
+
+    With `aggregates` the results are totals instead of records: one for each of the `groups`' values, or one for all;
+    `sort` is then the field of a group or the name of an aggregate."""
 
     collection: str
     conditions: tuple[Condition, ...] = ()
     sort: str | None = None
     descending: bool = True
     limit: int = 5
+    groups: tuple[Group, ...] = ()
+    aggregates: tuple[Aggregate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

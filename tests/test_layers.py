@@ -44,6 +44,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "graph.neo4j.reading",
         "graph.nearest",
         "graph.records",
+        "graph.totals",
         "graph.types",
         "graph.weights",
         "graph.view",

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Self
 
-from graph.embedded.selection import select
+from graph.embedded.selection import select, summarise
 from graph.errors import UnknownCollection
 from graph.fields import TEXT, UNKNOWN, check_record, schema, widen
+from graph.totals import total
 from graph.types import Collection, Record, RecordQuery
 from retrieval.embedded.database import Database
 from retrieval.embedded.faults import typed_errors
@@ -62,7 +63,10 @@ class SqliteRecordStore:
             fields = _fields(connection, namespace)
             if query.collection not in fields:
                 raise UnknownCollection(query.collection, get_close_matches(query.collection, fields, n=3))
-            sql, parameters = select(query, fields[query.collection], namespace)
+            known = fields[query.collection]
+            if query.aggregates:
+                return [total(query, known, row) for row in connection.execute(*summarise(query, known, namespace))]
+            sql, parameters = select(query, known, namespace)
             rows = connection.execute(sql, parameters)
             return [Record(query.collection, id, _visible(json.loads(text))) for id, text in rows]
 

@@ -7,13 +7,13 @@ value's. The prefix keeps fields apart from the node's own properties.
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from typing import Any
 
-from graph.errors import UnknownField
-from graph.fields import BOOLEAN, NUMBER, TIME, check_condition, type_of
-from graph.types import Condition, RecordQuery
+from graph.fields import BOOLEAN, NUMBER, TEXT, TIME, check_condition, type_of, values_of
+from graph.totals import PERIODS, check_totals, place, type_of_field
+from graph.types import Aggregate, Condition, Group, RecordQuery
 from retrieval.types import Scalar
 
 _PREFIX = {NUMBER: "value", BOOLEAN: "value", TIME: "time"}
@@ -37,28 +37,46 @@ def selection(query: RecordQuery, fields: Mapping[str, str]) -> dict[str, Any]:
     """Raises `UnknownField` and `InvalidCondition`."""
     return {
         "collection": query.collection,
-        "conditions": [_condition(condition, _type(condition.field, fields)) for condition in query.conditions],
-        "sort": "" if query.sort is None else _property(query.sort, _type(query.sort, fields)),
+        "conditions": [_condition(condition, type_of_field(condition.field, fields)) for condition in query.conditions],
+        "sort": "" if query.sort is None else _property(query.sort, type_of_field(query.sort, fields)),
         "descending": query.descending,
         "limit": max(0, query.limit),
     }
 
 
-def _type(field: str, fields: Mapping[str, str]) -> str:
-    if field not in fields:
-        raise UnknownField(field, get_close_matches(field, fields, n=3))
-    return fields[field]
+def summary(query: RecordQuery, fields: Mapping[str, str]) -> dict[str, Any]:
+    """The same for a query with aggregates. Raises `InvalidAggregate` too."""
+    check_totals(query, fields)
+    at = place(query)
+    return {
+        **selection(replace(query, sort=None), fields),
+        "groups": [_group(group, fields) for group in query.groups],
+        "aggregates": [_aggregate(aggregate, fields) for aggregate in query.aggregates],
+        "place": -1 if at is None else at,
+    }
+
+
+def _group(group: Group, fields: Mapping[str, str]) -> dict[str, Any]:
+    if group.period:
+        return {"property": f"time.{group.field}", "length": PERIODS[group.period]}
+    type = fields[group.field]
+    return {"property": _property(group.field, TEXT if type == TIME else type), "length": 0}
+
+
+def _aggregate(aggregate: Aggregate, fields: Mapping[str, str]) -> dict[str, Any]:
+    property = _property(aggregate.field, fields[aggregate.field]) if aggregate.field else ""
+    return {"function": aggregate.function, "property": property}
 
 
 def _condition(condition: Condition, type: str) -> dict[str, Any]:
     check_condition(condition, type)
     if condition.operator == "contains":
         return _compared(condition, f"text.{condition.field}", condition.value)
-    value = _seconds(str(condition.value)) if type == TIME else _number(condition.value)
-    return _compared(condition, _property(condition.field, type), value)
+    values = [_seconds(str(value)) if type == TIME else _number(value) for value in values_of(condition)]
+    return _compared(condition, _property(condition.field, type), values if condition.operator == "in" else values[0])
 
 
-def _compared(condition: Condition, property: str, value: Scalar | None) -> dict[str, Any]:
+def _compared(condition: Condition, property: str, value: object) -> dict[str, Any]:
     return {"property": property, "operator": condition.operator, "value": value}
 
 

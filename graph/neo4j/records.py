@@ -8,9 +8,10 @@ from typing import Any
 from graph.errors import UnknownCollection
 from graph.fields import TEXT, UNKNOWN, check_record, schema, widen
 from graph.neo4j.port import Database, Run
-from graph.neo4j.properties import properties_of, selection
+from graph.neo4j.properties import properties_of, selection, summary
 from graph.neo4j.queries import query
 from graph.neo4j.writing import Writing, write
+from graph.totals import total
 from graph.types import Collection, Record, RecordQuery
 
 Fields = dict[str, dict[str, str]]
@@ -54,9 +55,18 @@ class Neo4jRecordStore:
         _, fields = _schema(await self._db.read(query("fields"), {"namespace": namespace}))
         if query_.collection not in fields:
             raise UnknownCollection(query_.collection, get_close_matches(query_.collection, fields, n=3))
+        if query_.aggregates:
+            return await self._totals(query_, fields[query_.collection], namespace)
         parameters = selection(query_, fields[query_.collection])
         rows = await self._db.read(query("select_records"), {"namespace": namespace, **parameters})
         return [Record(query_.collection, key, json.loads(text)) for key, text in rows]
+
+    async def _totals(self, query_: RecordQuery, fields: Mapping[str, str], namespace: str) -> list[Record]:
+        parameters = summary(query_, fields)
+        rows = [row for (row,) in await self._db.read(query("total_records"), {"namespace": namespace, **parameters})]
+        if not rows and not query_.groups and query_.limit > 0:  # a total of no records
+            rows = [[0 if aggregate.function == "count" else None for aggregate in query_.aggregates]]
+        return [total(query_, fields, row) for row in rows]
 
     async def _collection(self, name: str, fields: Mapping[str, str], namespace: str) -> Collection:
         texts = [field for field, type in fields.items() if type == TEXT]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from graph.errors import InvalidCondition, InvalidRecord, UnknownCollection, UnknownField
+from graph.errors import InvalidAggregate, InvalidCondition, InvalidRecord, UnknownCollection, UnknownField
 from graph.ports import RecordStore
-from graph.types import Condition, Operator, Record, RecordQuery
+from graph.types import Aggregate, Condition, Function, Group, Operator, Record, RecordQuery
 from retrieval.types import Scalar
 from tests.contracts.graph_stores import STORES, stores
 
@@ -65,10 +65,14 @@ async def test_an_empty_store_has_no_collections(store: RecordStore) -> None:
         ("t_start", "<", "2026-03-11", ["c"]),
         ("t_start", "contains", "03-11", ["a", "b"]),
         ("id", "=", "b", ["b"]),
+        ("mode", "in", ("cooling", "stopped"), ["a", "b"]),
+        ("value", "in", (9, 11), ["a"]),
+        ("t_start", "in", ("2026-03-11T05:00:00Z", "2026-03-10"), ["b", "c"]),
+        ("mode", "in", (), []),
     ],
 )
 async def test_conditions_compare_by_type(
-    store: RecordStore, field: str, operator: Operator, value: Scalar, expected: list[str]
+    store: RecordStore, field: str, operator: Operator, value: Scalar | tuple[Scalar, ...], expected: list[str]
 ) -> None:
     """Numbers as numbers, times as instants whatever their zone, texts as texts; null matches `!=` only."""
     await store.put(EVENTS)
@@ -148,6 +152,9 @@ async def test_unknown_names_come_with_the_nearest(store: RecordStore) -> None:
         Condition("ok", "<", True),
         Condition("t_start", ">", "yesterday"),
         Condition("mode", "=", 3),
+        Condition("mode", "=", ("cooling",)),
+        Condition("mode", "in", "cooling"),
+        Condition("value", "in", (9, "nine")),
     ],
 )
 async def test_a_condition_has_to_fit_its_field(store: RecordStore, condition: Condition) -> None:
@@ -189,3 +196,95 @@ async def test_namespaces_are_apart(store: RecordStore) -> None:
     with pytest.raises(UnknownCollection):
         await store.query(RecordQuery("Event"), namespace="b")
     assert len(await store.query(RecordQuery("Event"), namespace="a")) == 3
+
+
+async def totals(store: RecordStore, query: RecordQuery) -> list[list[Scalar | None]]:
+    return [list(record.fields.values()) for record in await store.query(query)]
+
+
+COUNT = Aggregate("count")
+READINGS = (
+    event("a", t_start="2026-03-11T06:00:00Z", value=9, ok=True, mode="cooling"),
+    event("b", t_start="2026-03-11T23:30:00-02:00", value=10.5, ok=False, mode="stopped"),
+    event("c", t_start="2026-03-10", value=3, ok=True, mode="cooling"),
+    event("d", t_start=None, value=None, ok=None, mode=None),
+)
+
+
+async def test_totals_of_all(store: RecordStore) -> None:
+    """One row, whatever is counted; null values are in the count alone; instants are told in UTC."""
+    await store.put(READINGS)
+    every = tuple(Aggregate(function, "value") for function in ("sum", "avg", "min", "max"))
+    (found,) = await store.query(RecordQuery("Event", aggregates=(COUNT, *every)))
+    assert found == Record(
+        "Event",
+        "count, sum value, avg value, min value, max value",
+        {"count": 4, "sum value": 22.5, "avg value": 7.5, "min value": 3, "max value": 10.5},
+    )
+    times = RecordQuery("Event", aggregates=(Aggregate("min", "t_start"), Aggregate("max", "t_start")))
+    assert await totals(store, times) == [["2026-03-10T00:00:00Z", "2026-03-12T01:30:00Z"]]
+    assert await totals(store, RecordQuery("Event", aggregates=(Aggregate("max", "mode"),))) == [["stopped"]]
+
+
+async def test_a_total_of_no_records(store: RecordStore) -> None:
+    """The count is 0 and the rest unknown; there is no group."""
+    await store.put(READINGS)
+    none = (Condition("value", ">", 100),)
+    query = RecordQuery("Event", none, aggregates=(COUNT, Aggregate("sum", "value"), Aggregate("avg", "value")))
+    (found,) = await store.query(query)
+    assert found.id == "count, sum value, avg value where value > 100"
+    assert list(found.fields.values()) == [0, None, None]
+    assert await totals(store, RecordQuery("Event", none, groups=(Group("mode"),), aggregates=(COUNT,))) == []
+
+
+@pytest.mark.parametrize(
+    ("group", "expected"),
+    [
+        (Group("mode"), [["cooling", 2, 12], ["stopped", 1, 10.5], [None, 1, None]]),
+        (Group("ok"), [[False, 1, 10.5], [True, 2, 12], [None, 1, None]]),
+        (Group("value"), [[3, 1, 3], [9, 1, 9], [10.5, 1, 10.5], [None, 1, None]]),
+        (
+            Group("t_start", "day"),
+            [["2026-03-10", 1, 3], ["2026-03-11", 1, 9], ["2026-03-12", 1, 10.5], [None, 1, None]],
+        ),
+        (Group("t_start", "month"), [["2026-03", 3, 22.5], [None, 1, None]]),
+    ],
+)
+async def test_totals_of_groups(store: RecordStore, group: Group, expected: list[list[Scalar | None]]) -> None:
+    """A row for each value, in their order and null last; a time by its day or month in UTC."""
+    await store.put(READINGS)
+    query = RecordQuery("Event", groups=(group,), aggregates=(COUNT, Aggregate("sum", "value")), limit=10)
+    assert await totals(store, query) == expected
+
+
+async def test_totals_are_sorted_and_limited(store: RecordStore) -> None:
+    """By a total or a group, null last; conditions come first; two fields make groups of pairs."""
+    await store.put(READINGS)
+    by_count = RecordQuery("Event", (), "count", True, 1, (Group("mode"),), (COUNT,))
+    assert await totals(store, by_count) == [["cooling", 2]]
+    (found,) = await store.query(by_count)
+    assert found == Record("Event", "count per mode: cooling", {"mode": "cooling", "count": 2})
+    by_mode = RecordQuery("Event", (Condition("value", ">", 3),), "mode", True, 9, (Group("mode"),), (COUNT,))
+    assert await totals(store, by_mode) == [["stopped", 1], ["cooling", 1]]
+    pairs = RecordQuery("Event", (), "sum value", False, 9, (Group("mode"), Group("ok")), (Aggregate("sum", "value"),))
+    assert await totals(store, pairs) == [["stopped", False, 10.5], ["cooling", True, 12], [None, None, None]]
+
+
+@pytest.mark.parametrize(
+    ("function", "field"),
+    [("sum", "mode"), ("avg", "t_start"), ("min", "ok"), ("count", "value")],
+)
+async def test_a_total_has_to_fit_its_field(store: RecordStore, function: Function, field: str) -> None:
+    """Else nothing runs; neither does a period of what is no time, nor an unknown name."""
+    await store.put(READINGS)
+    with pytest.raises(InvalidAggregate):
+        await store.query(RecordQuery("Event", aggregates=(Aggregate(function, field),)))
+    with pytest.raises(InvalidAggregate):
+        await store.query(RecordQuery("Event", groups=(Group("mode", "day"),), aggregates=(COUNT,)))
+    for query in (
+        RecordQuery("Event", groups=(Group("mood"),), aggregates=(COUNT,)),
+        RecordQuery("Event", aggregates=(Aggregate("sum", "valeu"),)),
+        RecordQuery("Event", sort="value", aggregates=(COUNT,)),
+    ):
+        with pytest.raises(UnknownField):
+            await store.query(query)

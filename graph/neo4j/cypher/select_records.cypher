@@ -8,6 +8,7 @@ WHERE record.fields IS NOT NULL AND all(condition IN $conditions WHERE coalesce(
         WHEN '<=' THEN record[condition.property] <= condition.value
         WHEN '>' THEN record[condition.property] > condition.value
         WHEN '>=' THEN record[condition.property] >= condition.value
+        WHEN 'in' THEN record[condition.property] IN condition.value
         WHEN 'contains' THEN toLower(record[condition.property]) CONTAINS toLower(condition.value)
     END, false))
 WITH record, record[$sort] AS place
