@@ -56,6 +56,9 @@ class Distant:
         await asyncio.sleep(self.latency_s)
         return await self.store.search(vector, top_k=top_k, namespace=namespace, filter=filter)
 
+    async def fetch(self, passages: Sequence[str], *, namespace: str = "") -> dict[str, Vector]:
+        raise NotImplementedError
+
 
 def distant(leg: Leg, latency_s: float) -> Leg:
     async def later(query: Query) -> Sequence[Hit]:

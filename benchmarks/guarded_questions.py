@@ -20,8 +20,9 @@ from chatserver.wiring import open_knowledge, open_pipeline
 
 ANSWER_TIMEOUT_S = 120.0
 HANG_S = ANSWER_TIMEOUT_S + 10
-SILENCES = Limits(connect_s=5, first_token_s=2, between_tokens_s=1)
-"""Shorter than the server's own, so that thousands of stalls end within a benchmark."""
+SILENCES = Limits(connect_s=5, first_token_s=10, between_tokens_s=5)
+"""Shorter than the server's own, so that hundreds of stalls end within a benchmark; longer than a busy machine is
+late."""
 
 
 @asynccontextmanager
@@ -83,7 +84,7 @@ async def _watch_threads(seen: list[int], done: asyncio.Event) -> None:
         await asyncio.sleep(0.01)
 
 
-async def faulty(questions: int, at_once: int = 50) -> dict[str, Any]:
+async def faulty(questions: int, at_once: int = 20) -> dict[str, Any]:
     """Every question has an end, when one call in twenty fails in one of the ways that models fail."""
     counts, seconds, ends = Counts(), [], Counter[str]()
     async with serving(FaultyModel(fault_share=0.05)) as server, pipeline_on(server, counts) as pipeline:

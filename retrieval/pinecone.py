@@ -35,7 +35,7 @@ from pinecone.exceptions import NotFoundException, PineconeApiException, Pinecon
 from retrieval import filters
 from retrieval.embedders.checks import check_vectors
 from retrieval.errors import DimensionMismatch, IndexMissing, KeyRejected, Permanent, RetrievalError, Temporary
-from retrieval.pinecone_rows import PASSAGE, id_of, is_hashed, namespace_of, passage_of, requests
+from retrieval.pinecone_rows import PASSAGE, addressable, id_of, is_hashed, namespace_of, passage_of, requests
 from retrieval.ports import Filter
 from retrieval.types import Hit, Metadata, Vector
 
@@ -134,6 +134,13 @@ class PineconeVectors:
 
         return await self._call(work, self._searches)
 
+    async def fetch(self, passages: Sequence[str], *, namespace: str = "") -> dict[str, Vector]:
+        ids = {id_of(passage): passage for passage in passages}
+        found: dict[str, Vector] = {}
+        for some in addressable(list(ids)):
+            found |= await self._fetch(some, namespace_of(namespace))
+        return {ids[id]: vector for id, vector in found.items()}
+
     async def aclose(self) -> None:
         """Refuses new calls, waits for those in flight, each of which has its deadline. Idempotent."""
         self._closed = True
@@ -143,6 +150,13 @@ class PineconeVectors:
     async def _upsert(self, rows: list[dict[str, Any]], namespace: str) -> None:
         # The SDK's check of types looks at each number.
         await self._call(lambda index: index.upsert(vectors=rows, namespace=namespace, _check_type=False), self._writes)
+
+    async def _fetch(self, ids: list[str], namespace: str) -> dict[str, Vector]:
+        async def work(index: Any) -> dict[str, Vector]:
+            rows = (await index.fetch(ids=ids, namespace=namespace))["vectors"]
+            return {id: [float(value) for value in row["values"]] for id, row in rows.items()}
+
+        return await self._call(work, self._searches)
 
     async def _delete(self, ids: list[str], namespace: str) -> None:
         async def work(index: Any) -> None:

@@ -18,6 +18,7 @@ _MAX_VECTORS = 1_000
 _MAX_BYTES = 1_000_000  # of a request; Pinecone takes 2 MB, and aiohttp warns of more than 1 MiB on the loop
 _NUMBER_BYTES = 25  # of one float in JSON, at most
 _MAX_ID = 512
+_MAX_ADDRESS = 4_000
 _HASHED = "%sha256:"  # no escape starts like this
 
 _SAFE = "".join(sorted(set(string.printable) - set(string.whitespace) - {"%"})) + " "
@@ -29,6 +30,19 @@ def id_of(name: str) -> str:
     if len(escaped) <= _MAX_ID:
         return escaped
     return _HASHED + hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()
+
+
+def addressable(ids: Sequence[str]) -> list[list[str]]:
+    """In groups that fit into an address: a fetch is a GET."""
+    groups: list[list[str]] = [[]]
+    size = 0
+    for id in ids:
+        if groups[-1] and size + len(quote(id)) > _MAX_ADDRESS:
+            groups.append([])
+            size = 0
+        groups[-1].append(id)
+        size += len(quote(id)) + len("&ids=")
+    return groups if ids else []
 
 
 def is_hashed(id: str) -> bool:

@@ -51,6 +51,9 @@ class VectorStore(Protocol):
     ) -> list[Hit]:
         """At most `top_k` hits by cosine, best first, ties by id; an empty store gives an empty list."""
 
+    async def fetch(self, passages: Sequence[str], *, namespace: str = "") -> dict[str, Vector]:
+        """The vectors that are stored, up to a positive factor; unknown ids are left out."""
+
 
 @runtime_checkable
 class VectorStaging(Protocol):

@@ -113,6 +113,18 @@ def reembed(data_dir: DataDir = None, json: Json = False) -> None:
 
 
 @app.command()
+def migrate(
+    back: Annotated[bool, typer.Option("--back", help="From Pinecone and Neo4j to the data directory.")] = False,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Copy vectors, graph and records to Pinecone and Neo4j, or back; again, it goes on where it was."""
+    from chatserver.cli.migrate import migrate
+
+    raise typer.Exit(migrate(back=back, data_dir=data_dir, json=json))
+
+
+@app.command()
 def ask(
     question: Annotated[str, typer.Argument(help="The question.")],
     chat: Annotated[

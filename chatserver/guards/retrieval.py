@@ -55,3 +55,8 @@ class GuardedVectorStore:
             lambda: self._store.search(vector, top_k=top_k, namespace=namespace, filter=filter),
             within_s=self._limits.read_s,
         )
+
+    async def fetch(self, passages: Sequence[str], *, namespace: str = "") -> dict[str, Vector]:
+        return await self._guard.call(
+            lambda: self._store.fetch(passages, namespace=namespace), within_s=self._limits.write_s
+        )

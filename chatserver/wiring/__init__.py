@@ -3,6 +3,7 @@
 from chatserver.wiring.answers import open_answers, reach_answers
 from chatserver.wiring.graph import reach_graph
 from chatserver.wiring.knowledge import Knowledge, open_knowledge, reembed_knowledge
+from chatserver.wiring.migration import open_migration
 from chatserver.wiring.pipeline import open_pipeline
 from chatserver.wiring.system import System, open_system
 from chatserver.wiring.vectors import reach_vectors
@@ -12,6 +13,7 @@ __all__ = [
     "System",
     "open_answers",
     "open_knowledge",
+    "open_migration",
     "open_pipeline",
     "open_system",
     "reach_answers",

@@ -58,6 +58,12 @@ class SqliteRecordStore:
             self._seen[namespace] = found = await self._db.read(run)
         return found[1]
 
+    async def namespaces(self) -> list[str]:
+        """Those that hold records."""
+        query = "SELECT namespace FROM record_change ORDER BY namespace"
+        with typed_errors():
+            return await self._db.read(lambda connection: [name for (name,) in connection.execute(query)])
+
     async def query(self, query: RecordQuery, *, namespace: str = "") -> list[Record]:
         def run(connection: sqlite3.Connection) -> list[Record]:
             fields = _fields(connection, namespace)

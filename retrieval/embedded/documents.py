@@ -72,6 +72,27 @@ class SqliteDocumentStore:
             found = await self._db.read(run)
         return [found[id] for id in ids if id in found]
 
+    async def namespaces(self) -> list[str]:
+        """Those that hold documents."""
+        query = "SELECT DISTINCT namespace FROM documents ORDER BY namespace"
+        with typed_errors():
+            return await self._db.read(lambda connection: [name for (name,) in connection.execute(query)])
+
+    async def page(self, after: str, *, limit: int, namespace: str = "") -> list[tuple[Document, list[Passage]]]:
+        """Up to `limit` documents whose ids come behind `after`, in the order of ids, with their passages but without
+        their own text. No id comes before ""."""
+
+        def run(connection: sqlite3.Connection) -> list[tuple[Document, list[Passage]]]:
+            query = "SELECT id, title, metadata FROM documents WHERE namespace = ? AND id > ? ORDER BY id LIMIT ?"
+            documents = connection.execute(query, (namespace, after, limit)).fetchall()
+            return [
+                (Document(id, title, "", decode(metadata)), _of_document(connection, namespace, id))
+                for id, title, metadata in documents
+            ]
+
+        with typed_errors():
+            return await self._db.read(run)
+
     async def count(self, *, namespace: str = "") -> Mapping[str, int]:
         def run(connection: sqlite3.Connection) -> Mapping[str, int]:
             query = """SELECT (SELECT count(*) FROM documents WHERE namespace = ?1),
@@ -101,6 +122,15 @@ def _remove(connection: sqlite3.Connection, namespace: str, document: str) -> li
     connection.executemany("DELETE FROM passages WHERE key = ?", keys)
     connection.execute("DELETE FROM documents WHERE namespace = ? AND id = ?", (namespace, document))
     return [id for _, id in gone]
+
+
+def _of_document(connection: sqlite3.Connection, namespace: str, document: str) -> list[Passage]:
+    query = "SELECT id FROM passages WHERE namespace = ? AND document = ? ORDER BY position"
+    ids = [id for (id,) in connection.execute(query, (namespace, document))]
+    found: dict[str, Passage] = {}
+    for start in range(0, len(ids), _MANY):
+        found |= _select(connection, namespace, ids[start : start + _MANY])
+    return [found[id] for id in ids]
 
 
 def _select(connection: sqlite3.Connection, namespace: str, ids: Sequence[str]) -> dict[str, Passage]:

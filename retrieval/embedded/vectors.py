@@ -38,6 +38,7 @@ _DELETE = """
 _CHANGES = "SELECT change, passage, vector FROM vectors WHERE namespace = ? AND change > ? ORDER BY change"
 _NEXT_CHANGE = "SELECT coalesce(max(change), 0) + 1 FROM vectors WHERE namespace = ?"
 _KNOWN = "SELECT 1 FROM vectors WHERE namespace = ? LIMIT 1"
+_VECTOR = "SELECT vector FROM vectors WHERE namespace = ? AND passage = ? AND vector IS NOT NULL"
 _STORED_BYTES = "SELECT length(vector) FROM vectors WHERE namespace = ? AND vector IS NOT NULL LIMIT 1"
 
 
@@ -107,6 +108,17 @@ class SqliteVectorStore:
     def _check_space(self, connection: sqlite3.Connection) -> None:
         if self._space is not None:
             spaces.check(connection, self._space)
+
+    async def fetch(self, passages: Sequence[str], *, namespace: str = "") -> dict[str, Vector]:
+        """Of unit length, as near as float16 comes."""
+
+        def run(connection: sqlite3.Connection) -> dict[str, bytes]:
+            rows = (connection.execute(_VECTOR, (namespace, passage)).fetchone() for passage in passages)
+            return {passage: row[0] for passage, row in zip(passages, rows, strict=True) if row is not None}
+
+        with typed_errors():
+            found = await self._db.read(run)
+        return {passage: np.frombuffer(data, np.float16).astype(np.float32).tolist() for passage, data in found.items()}
 
     def _replica(self, connection: sqlite3.Connection, namespace: str) -> "_Replica | None":
         """None for a namespace that never held a vector: names that callers make up must not take memory."""

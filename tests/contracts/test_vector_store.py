@@ -186,3 +186,25 @@ async def test_concurrent_upserts_and_searches_agree_in_the_end(store: VectorSto
 
     await asyncio.gather(*(work for i in range(20) for work in (put(i), look())))
     assert len(await find(store, 1, 0, top_k=100)) == 40
+
+
+async def test_stored_vectors_can_be_fetched(store: VectorStore) -> None:
+    """By passage, whatever its name, in the namespace; unknown and deleted ones are left out."""
+    odd = "é" * 300
+    await store.upsert([item("a", 3, 4), item(odd, 0, 1), item("gone", 1)])
+    await store.upsert([item("a", 1, 0)], namespace="other")
+    await store.delete(["gone"])
+    found = await store.fetch(["a", odd, "gone", "unknown"])
+    assert sorted(found) == sorted(["a", odd])
+    for passage, vector in {"a": padded([0.6, 0.8]), odd: padded([0, 1])}.items():
+        stored = np.array(found[passage])
+        assert stored / np.linalg.norm(stored) == pytest.approx(vector, abs=1e-3)
+        assert all(type(value) is float for value in found[passage])
+    assert await store.fetch([]) == {}
+
+
+async def test_hundreds_of_vectors_can_be_fetched(store: VectorStore) -> None:
+    """More than go into one address."""
+    names = [f"a passage with a rather long name, number {n}" for n in range(300)]
+    await store.upsert([item(name, 1, n) for n, name in enumerate(names)])
+    assert sorted(await store.fetch(names)) == sorted(names)

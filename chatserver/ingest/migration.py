@@ -1,0 +1,124 @@
+"""Copies what is known from one set of stores to another: vectors, graph and records.
+
+Theory of operation
+    Documents, passages and full text stay in the data directory whatever the stores are, so they lead: document by
+    document, in the order of their ids, the vectors are fetched from the one store and put into the other, and the
+    links are made again from the passages, by the same rules as at ingest. Records go first: their names are linked
+    to. All writes replace by id, so doing any of it twice is no harm; a checkpoint tells where to go on. Nothing is
+    deleted on either side.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from chatserver.ingest.checkpoint import Checkpoint
+from chatserver.ingest.linker import Linker
+from chatserver.ingest.report import Progress
+from graph.ports import GraphIndex, RecordStore
+from graph.types import RecordQuery
+from retrieval.chunking import embedded_text
+from retrieval.ports import Embedder, VectorStore
+from retrieval.types import Document, Passage
+
+_DOCUMENTS: Final = 64  # copied between two checkpoints
+_RECORDS: Final = 500  # in one write
+
+
+class Corpus(Protocol):
+    """The documents, which stay where they are."""
+
+    async def page(self, after: str, *, limit: int, namespace: str = "") -> list[tuple[Document, list[Passage]]]:
+        """Up to `limit` documents, without their text, with ids behind `after`, in the order of ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """The stores of one side."""
+
+    vectors: VectorStore
+    graph: GraphIndex
+    records: RecordStore
+
+
+@dataclass(slots=True)
+class MigrationReport:
+    """What was copied; `remade` vectors were missing and have been computed again."""
+
+    documents: int = 0
+    passages: int = 0
+    remade: int = 0
+    records: int = 0
+
+
+class Migration:
+    """`vectors` and `graph` say what is copied; the graph brings the records. Raises the stores' `RetrievalError`;
+    running it again then goes on behind the last checkpoint."""
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        source: Side,
+        target: Side,
+        embedder: Embedder,
+        checkpoint: Checkpoint,
+        *,
+        vectors: bool,
+        graph: bool,
+    ) -> None:
+        self._corpus = corpus
+        self._source = source
+        self._target = target
+        self._embedder = embedder
+        self._checkpoint = checkpoint
+        self._vectors = vectors
+        self._graph = graph
+
+    async def run(self, namespaces: Sequence[str], total: int, progress: Progress) -> MigrationReport:
+        """`total`: documents in all namespaces. `progress` is told `store` in documents and `link` in names."""
+        report = MigrationReport()
+        await self._checkpoint.open()
+        for namespace in namespaces:
+            linker = Linker(self._target.graph, namespace)
+            if self._graph:
+                await linker.open()
+                await self._copy_records(namespace, linker, report)
+            after = self._checkpoint.of(namespace)
+            while page := await self._corpus.page(after, limit=_DOCUMENTS, namespace=namespace):
+                await self._copy(page, namespace, linker, report)
+                after = page[-1][0].id
+                await self._checkpoint.save(namespace, after)
+                progress("store", report.documents, total)
+            if self._graph:
+                await linker.settle(lambda done, names: progress("link", done, names))
+        await self._checkpoint.clear()
+        return report
+
+    async def _copy(
+        self, page: Sequence[tuple[Document, list[Passage]]], namespace: str, linker: Linker, report: MigrationReport
+    ) -> None:
+        if self._vectors:
+            await self._copy_vectors([passage for _, passages in page for passage in passages], namespace, report)
+        if self._graph:
+            await linker.link(page)
+        report.documents += len(page)
+        report.passages += sum(len(passages) for _, passages in page)
+
+    async def _copy_vectors(self, passages: Sequence[Passage], namespace: str, report: MigrationReport) -> None:
+        found = await self._source.vectors.fetch([passage.id for passage in passages], namespace=namespace)
+        missing = [passage for passage in passages if passage.id not in found]
+        made = await self._embedder.embed([embedded_text(passage) for passage in missing])
+        vectors = {**found, **{p.id: vector for p, vector in zip(missing, made, strict=True)}}
+        report.remade += len(missing)
+        items = [(passage.id, vectors[passage.id], passage.metadata) for passage in passages]
+        await self._target.vectors.upsert(items, namespace=namespace)
+
+    async def _copy_records(self, namespace: str, linker: Linker, report: MigrationReport) -> None:
+        for collection in (await self._source.records.collections(namespace=namespace)).values():
+            query = RecordQuery(collection.name, sort="id", descending=False, limit=collection.count)
+            records = await self._source.records.query(query, namespace=namespace)
+            for start in range(0, len(records), _RECORDS):
+                some = records[start : start + _RECORDS]
+                await linker.link_records(some)
+                await self._target.records.put(some, namespace=namespace)
+                report.records += len(some)
