@@ -22,6 +22,7 @@ ABOVE_WIRING = (
     "chatserver.cli.check",
     "chatserver.cli.check_graph",
     "chatserver.cli.ingest",
+    "chatserver.cli.migrate",
     "chatserver.cli.prompts",
     "chatserver.cli.reembed",
     "chatserver.supervisor.server",
