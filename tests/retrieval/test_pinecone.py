@@ -162,7 +162,7 @@ async def test_no_more_searches_at_once_than_allowed(server: PineconeServer) -> 
 @pytest.mark.parametrize("mode", ["shared", "isolated"])
 async def test_a_late_answer_is_temporary(server: PineconeServer, mode: Mode) -> None:
     """The call ends at its deadline, waiting for a turn included; the next ones are answered."""
-    async with opened(server, mode=mode, concurrency=1, timeout_s=1.0) as store:
+    async with opened(server, mode=mode, concurrency=1, timeout_s=3.0) as store:
         server.latency_s = 60.0
         loop = asyncio.get_running_loop()
         began = loop.time()
