@@ -128,7 +128,10 @@ class Hybrid:
             ranked = self._ranker.rank(pool.pool(query.text, counted, chosen, legs, base, scores, links))
             ranked = _begun(ranked, chosen, links)
             by_id = {passage.id: passage for passage in chosen}
-            chosen, scores = [by_id[id] for id in pool.assured(list(ranked), legs)], dict.fromkeys(order, 0.0) | ranked
+            chosen, scores = (
+                [by_id[id] for id in _placed(list(ranked), legs, links)],
+                dict.fromkeys(order, 0.0) | ranked,
+            )
         titles = {passage.id: passage.title for passage in chosen}
         kept = await self._filled(query, chosen, order[pool.SIZE :])
         leading = best_links(links, base, titles, {passage.id for passage in kept})
@@ -160,6 +163,10 @@ def _begun(ranked: Scores, chosen: Sequence[Passage], links: Sequence[Link]) -> 
     best = chosen[0].id if chosen else ""
     order = pool.begun(list(ranked), best, {link.target for link in links if link.source == best})
     return dict(zip(order, ranked.values(), strict=True))
+
+
+def _placed(order: Sequence[str], legs: Mapping[str, Sequence[Hit]], links: Sequence[Link]) -> list[str]:
+    return pool.assured(pool.together(order, legs, links), legs)
 
 
 def _code(error: BaseException) -> str:

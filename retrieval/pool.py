@@ -19,6 +19,9 @@ SEEDS = 10
 """Best of them that bring new candidates over their links."""
 SIZE = 50
 """Candidates. Of the gold passages it holds 99.8 % (2Wiki), 100 % (HotpotQA) and 90 % (MuSiQue)."""
+TOGETHER = 5
+"""Among so many of the best the first one's neighbouring chunks have a place, if a leg finds them too."""
+_FOUND = 3  # first hits of a leg that count for that
 ASSURED = 8
 """Among so many of the best the legs' own first hits have a place: what a server takes by default."""
 
@@ -76,14 +79,28 @@ def begun(order: Sequence[T], best: T, led: Container[T]) -> list[T]:
     return list(order)
 
 
+def together(order: Sequence[str], legs: Mapping[str, Sequence[Hit]], links: Sequence[Link]) -> list[str]:
+    """The order with the neighbouring chunks of its first passage among the `TOGETHER` first, where the vector or the
+    keyword leg has them among its first three: what was cut in two answers from either half. The weights do not know
+    that, for they are trained on documents of one chunk, and a chunk gains few words over the one beside it."""
+    near = {link.target for link in links if link.source in order[:1] and link.kind in {"next", "previous"}}
+    found = [hit.passage for leg in (fusion.VECTOR, fusion.KEYWORD) for hit in legs.get(leg, ())[:_FOUND]]
+    return _within(order, [passage for passage in dict.fromkeys(found) if passage in near], TOGETHER)
+
+
 def assured(order: Sequence[str], legs: Mapping[str, Sequence[Hit]]) -> list[str]:
     """The order with the first hit of the vector and of the keyword leg among the `ASSURED` first. What no link and no
     common word supports is judged low, and may be the only passage that says it in other words."""
     leaders = [hits[0].passage for leg in (fusion.VECTOR, fusion.KEYWORD) if (hits := legs.get(leg))]
-    sure = ASSURED - len(leaders)
-    late = [passage for passage in dict.fromkeys(leaders) if passage in order[sure:]]
+    return _within(order, leaders, ASSURED)
+
+
+def _within(order: Sequence[str], wanted: Sequence[str], places: int) -> list[str]:
+    """The order with those of the wanted that it has among so many first places, at the end of these if they were
+    not there."""
+    late = [passage for passage in dict.fromkeys(wanted) if passage in order[places - len(wanted) :]]
     others = [passage for passage in order if passage not in late]
-    return others[: ASSURED - len(late)] + late + others[ASSURED - len(late) :]
+    return others[: places - len(late)] + late + others[places - len(late) :]
 
 
 def uncounted(question: str) -> Frequencies:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from retrieval.features import NAMES, features
 from retrieval.fusion import GRAPH, KEYWORD, VECTOR, base_scores, ranked
-from retrieval.pool import ASSURED, Pool, assured, begun, candidates, pool, uncounted
+from retrieval.pool import ASSURED, Pool, assured, begun, candidates, pool, together, uncounted
 from retrieval.ranker import Ranker, trained
 from retrieval.types import Frequencies, Hit, Link, Passage
 
@@ -132,3 +132,14 @@ def test_a_chain_begins_where_it_is_entered() -> None:
     assert begun(["eason", "other", "film"], "film", {"eason"}) == ["eason", "other", "film"]
     assert begun(["film"], "film", {"film"}) == ["film"]
     assert begun([], "film", set()) == []
+
+
+def test_a_text_that_was_cut_in_two_stays_together() -> None:
+    """The first passage's neighbour comes among the first five when a leg finds it too; otherwise nothing moves."""
+    order = [f"p{i}" for i in range(9)]
+    links = [Link("p0", "p8", "next", 0.3), Link("p0", "p7", "shared", 0.3), Link("p3", "p6", "next", 0.3)]
+    legs = {VECTOR: [Hit("p1", 0.9), Hit("p7", 0.8), Hit("p8", 0.7)], KEYWORD: [Hit("p6", 9.0)]}
+    assert together(order, legs, links) == ["p0", "p1", "p2", "p3", "p8", "p4", "p5", "p6", "p7"]
+    assert together(order, {VECTOR: legs[VECTOR][:2]}, links) == order
+    assert together(order, legs, links[1:]) == order
+    assert together([], legs, links) == []
