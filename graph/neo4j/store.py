@@ -77,12 +77,13 @@ class Neo4jGraphStore:
     async def _walk(
         self, passages: Sequence[str], entities: Sequence[str], hops: int, near: int | None, namespace: str
     ) -> tuple[int, list[Step]]:
-        """How many passages there are, and the links; `near` None: as far as the hub limit."""
+        """How many passages there are, and the links; `near` None: as far as the hub limit, and with titles."""
         parameters = {
             "namespace": namespace,
             "passages": list(dict.fromkeys(passages)),
             "entities": list(dict.fromkeys(entities)),
             "near": near,
+            "titled": near is None,
             "rows": _ROWS,
         }
         rows = await self._db.read(walk(hops), parameters)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cache
@@ -22,8 +23,8 @@ START_S = 50.0
 CLASSPATH = Path(sys.prefix) / "neo4j.classpath"
 USERNAME, PASSWORD = "neo4j", "for-tests-only"
 
-# A small heap, one collector and one compiler: what matters here is how soon it stands.
-_JAVA = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "--add-opens=java.base/java.nio=ALL-UNNAMED")
+# A small heap, one collector and one compiler: what matters in tests is how soon it stands.
+_SMALL = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 _CONFIGURATION = """
 server.default_listen_address=127.0.0.1
 server.bolt.listen_address=127.0.0.1:{port}
@@ -53,6 +54,7 @@ class Neo4jServer:
 
     directory: Path
     port: int = 0
+    java: Sequence[str] = _SMALL
     agent: str = field(default="", init=False)
     """What it says it is: `Neo4j/5.26.0`."""
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
@@ -71,7 +73,8 @@ class Neo4jServer:
             self._process = subprocess.Popen(
                 [
                     "java",
-                    *_JAVA,
+                    *self.java,
+                    "--add-opens=java.base/java.nio=ALL-UNNAMED",
                     "-cp",
                     CLASSPATH.read_text().strip(),
                     main,
