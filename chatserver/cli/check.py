@@ -112,7 +112,7 @@ async def _check_vectors(settings: Settings, knowledge: Knowledge) -> str:
     if passages and not vectors:
         raise CommandError(
             f"{where} is empty, and {settings.storage.data_dir} holds {passages} passages without their vectors; "
-            "ingest them into a new CHATSERVER_DATA_DIR",
+            "copy them with `chatserver migrate`",
             code="index_empty",
         )
     return f"{where} holds {vectors} vectors"

@@ -64,6 +64,19 @@ def test_pinecone_is_reached(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         assert server.indexes["handbook"].dimension == 256
 
 
+def test_an_empty_pinecone_beside_documents_is_told(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Documents that were ingested before Pinecone was set have no vectors there: it says how they get them."""
+    document = tmp_path / "kettle.md"
+    document.write_text("# Kettle\n\nThe kettle boils water in three minutes.\n")
+    assert run("ingest", str(document)).code == 0
+    with threaded_pinecone(dimension=256) as server:
+        monkeypatch.setenv("PINECONE_API_KEY", KEY)
+        monkeypatch.setenv("PINECONE_HOST", server.url)
+        ok, message = findings(run)["vectors"]
+    assert not ok
+    assert "1 passages without their vectors; copy them with `chatserver migrate`" in message
+
+
 @pytest.mark.parametrize(
     ("name", "value", "said", "code"),
     [
