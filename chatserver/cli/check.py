@@ -2,6 +2,7 @@
 
 import asyncio
 import json as json_format
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -96,7 +97,16 @@ async def _count(directory: Path, knowledge: Knowledge) -> str:
 
 async def _embed(knowledge: Knowledge) -> str:
     embedder = knowledge.embedder
-    await embedder.embed(["Is the pump running?"])
+    try:
+        await embedder.embed([f"Is the pump {uuid.uuid4()} running?"])  # a text that no cache has
+    except KeyRejected as error:
+        raise CommandError("the server of embeddings does not accept OPENAI_API_KEY", code=error.code) from None
+    except DimensionMismatch as error:
+        raise CommandError(
+            f"{embedder.name} answers with another number of dimensions ({error}); correct "
+            "CHATSERVER_EMBEDDING_DIMENSION",
+            code=error.code,
+        ) from None
     return f"{embedder.name} answers with {embedder.dimension} numbers"
 
 

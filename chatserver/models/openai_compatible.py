@@ -19,7 +19,7 @@ from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
 from chatserver.models.port import Message, ModelError, ModelPart, ModelRequest, NoticePart, TextPart, UsagePart
 from retrieval.embedders.checks import check_texts, check_vectors
-from retrieval.errors import Permanent, Temporary
+from retrieval.errors import KeyRejected, Permanent, Temporary
 from retrieval.types import Vector
 
 _NO_KEY = "none"
@@ -151,7 +151,8 @@ class OpenAICompatibleEmbedder:
             failed = _model_error(error, began=False, keys=(self._client.api_key,))
             if failed.temporary:
                 raise Temporary(str(failed), retry_after_s=failed.retry_after_s) from None
-            raise Permanent(str(failed)) from None
+            kind = KeyRejected if failed.code == "model_unauthorized" else Permanent
+            raise kind(str(failed)) from None
         return [list(one.embedding) for one in sorted(answer.data, key=lambda one: one.index)]
 
 

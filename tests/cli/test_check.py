@@ -13,6 +13,8 @@ from tests.contracts.pinecone_index import Index
 from tests.contracts.pinecone_server import KEY, threaded_pinecone
 from tests.contracts.redis_server import redis_server
 
+VECTOR = '{"object": "list", "model": "m", "data": [{"object": "embedding", "index": 0, "embedding": [0.5, 0.5]}]}'
+
 
 def findings(run: Run) -> dict[str, tuple[bool, str]]:
     result = run("check", "--json")
@@ -30,6 +32,8 @@ def model_server(status: int, body: str) -> Iterator[str]:
             self.send_response(status)
             self.end_headers()
             self.wfile.write(body.encode())
+
+        do_POST = do_GET
 
         def log_message(self, format: str, *args: object) -> None:
             pass
@@ -128,6 +132,25 @@ def test_redis_is_reached(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert not away[0]
     assert "Redis does not answer" in away[1]
     assert "secret" not in away[1]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (401, "{}", "does not accept OPENAI_API_KEY (upstream_unauthorized)"),
+        (200, VECTOR, "correct CHATSERVER_EMBEDDING_DIMENSION (dimension_mismatch)"),
+    ],
+)
+def test_what_is_wrong_with_embeddings_is_told(
+    run: Run, monkeypatch: pytest.MonkeyPatch, status: int, body: str, told: str
+) -> None:
+    """A key that is refused, and a model that answers with other vectors than it is set to, each with what to do."""
+    with model_server(status, body) as url:
+        monkeypatch.setenv("OPENAI_BASE_URL", url)
+        monkeypatch.setenv("CHATSERVER_EMBEDDER", "embedding-model")
+        ok, message = findings(run)["embedder"]
+    assert not ok
+    assert message.endswith(told)
 
 
 def test_for_a_person(run: Run) -> None:

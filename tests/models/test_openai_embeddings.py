@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from chatserver.models.openai_compatible import OpenAICompatibleEmbedder
-from retrieval.errors import DimensionMismatch, InvalidText, Permanent, RetrievalError, Temporary
+from retrieval.errors import DimensionMismatch, InvalidText, KeyRejected, Permanent, RetrievalError, Temporary
 from tests.models.openai_server import Answer, OpenAIServer, openai_server, refusing
 
 
@@ -63,7 +63,7 @@ async def test_connections_and_threads_stay_few(server: OpenAIServer, embedder: 
 @pytest.mark.parametrize(
     ("answer", "kind", "retry_after_s"),
     [
-        (refusing(401), Permanent, None),
+        (refusing(401), KeyRejected, None),
         (refusing(400), Permanent, None),
         (refusing(429, "7"), Temporary, 7.0),
         (refusing(429, code="insufficient_quota"), Permanent, None),
