@@ -70,7 +70,7 @@ class GraphStore(GraphIndex, Protocol):
         """The links from these passages to any others, these included, in one round trip: each pair once for every
         kind and name. Weights are those of `expand`.
 
-        Bounded: a name that more than a few dozen passages mention leads to the document called so and nowhere
+        Bounded: a name that more than some dozens of passages mention leads to the document called so and nowhere
         else."""
 
     async def facts(self, passages: Sequence[str], *, limit: int, namespace: str = "") -> list[Fact]:

@@ -17,7 +17,7 @@ from retrieval.types import Hit
 NEXT: Final = 0.3
 FARTHER: Final = 0.5
 """What a second hop is worth of a first."""
-NEAR: Final = 30
+NEAR: Final = 60
 """A name in more passages than this leads from none of them to all the others: what it tells is not worth the rows."""
 
 LEAST: Final = 30

@@ -8,7 +8,7 @@ from graph.embedded.writing import passages
 from graph.weights import NEAR, hub_limit, link_weight
 from retrieval.types import Link
 
-_ROWS = 4_000
+_ROWS = 6_000
 
 # CROSS JOIN keeps the given ids outside: SQLite would scan the namespace for them
 _LINKS = """
