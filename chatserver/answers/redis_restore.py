@@ -50,6 +50,8 @@ class Restorer:
         self.run = ""
         """Names this Redis from its start to its end."""
         self._patient_until = 0.0
+        self._patience_with_run = 0.0
+        """Until when this run is given time, whichever of our links comes back to it later."""
         self._reconnected = asyncio.Event()
         self._tasks = (
             asyncio.create_task(self._sweep(), name="redis-sweep"),
@@ -115,8 +117,9 @@ class Restorer:
             self._reconnected.clear()
             try:
                 if await self.note_run():
-                    self._patient_until = 0.0
+                    self._patient_until = self._patience_with_run
                 else:
+                    self._patience_with_run = self._patient_until
                     await self._restore_all()
             except* LogUnavailable as errors:  # the next connection begins it again
                 self.run = ""

@@ -85,7 +85,9 @@ async def test_a_flush_in_the_middle_of_an_answer(nodes: list[Server], redis: Re
         assert generation(redis, answer) == 1, "nobody had to tell it again"
 
 
-async def test_redis_away_in_the_middle_of_answers(nodes: list[Server], redis: RedisServer) -> None:
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("away_s", [2, pytest.param(30, marks=pytest.mark.slow)])
+async def test_redis_away_in_the_middle_of_answers(nodes: list[Server], redis: RedisServer, away_s: float) -> None:
     """Killed, and back after a while without its memory: a question asked meanwhile is refused with a time to come
     back, answers under way wait, and go on by themselves to their end, as if nothing had been."""
     a, b, _ = nodes
@@ -98,10 +100,10 @@ async def test_redis_away_in_the_middle_of_answers(nodes: list[Server], redis: R
             await asked[0][0].ask(play.target.question(1), chat=play.chat("refused"), id="refused")
         assert (refused.value.code, refused.value.retry_after_s > 0) == ("unavailable", True)
         asked[0][0].pending.clear()
-        await asyncio.sleep(2)
+        await asyncio.sleep(away_s)
         redis.start()
         for client, chat, _ in asked:
-            await client.finish(chat)
+            await client.finish(chat, within_s=120)
         for at in nodes:  # refused while answers are still being put back, and asked again until it is taken
             late, chat = play.judge(f" late at {at.port}", target=at.target()), play.chat(f"late-{at.port}")
             ask = {"id": f"late-{at.port}", "chat": chat, "text": play.target.question(5)}

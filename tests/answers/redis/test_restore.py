@@ -32,7 +32,7 @@ async def grows(log: AnswerLog, head: int, *, answer: str = "a1") -> bool:
 async def reconnected(log: RedisAnswerLog) -> None:
     """Once its links are there again and what was lost has been looked for."""
     await eventually(lambda: log._restorer.restored and log._reads.ready)
-    log._restorer._patient_until = 0.0
+    log._restorer._patience_with_run = log._restorer._patient_until = 0.0
 
 
 async def test_a_flush_is_made_good_by_the_owner(log: RedisAnswerLog, redis: RedisServer) -> None:
@@ -270,6 +270,21 @@ async def test_an_owner_that_comes_late_leaves_what_was_told_anew(tmp_path: Path
             assert after.epoch != before.epoch
             assert await grows(late, 5)
             assert await late.claimable(10) == []
+
+
+async def test_every_link_may_come_back_later(log: RedisAnswerLog, redis: RedisServer) -> None:
+    """A new Redis is given its time however often our own links to it are lost meanwhile."""
+    await begun(log, entries=3)
+    redis.kill()
+    redis.start()
+    await eventually(lambda: log._restorer.restored and log._reads.ready and log._writes.ready)
+    log._restorer._patience_with_run = log._restorer._patient_until = asyncio.get_running_loop().time() + 60
+    redis.says("CLIENT", "KILL", "TYPE", "normal")
+    await eventually(lambda: not (log._reads.ready and log._writes.ready))
+    await eventually(lambda: log._reads.ready and log._writes.ready and not log._restorer._reconnected.is_set())
+    await asyncio.sleep(0.05)
+    with pytest.raises(LogUnavailable, match="started anew"):
+        await log.claimable(10)
 
 
 async def test_a_sealed_log_that_differs_is_not_told_on(log: RedisAnswerLog, redis: RedisServer) -> None:
