@@ -11,7 +11,7 @@ from chatserver.answers.log import LogError, LogUnavailable
 from chatserver.answers.redis import RedisAnswerLog
 from chatserver.answers.redis_report import describe
 from tests.answers.redis.conftest import Opener
-from tests.contracts.answer_logs import begun, entry, question, read_all
+from tests.contracts.answer_logs import begun, entry, read_all
 from tests.contracts.redis_server import RedisServer, redis_server
 from tests.delivery.conformance.server import free_port
 
@@ -74,11 +74,10 @@ async def test_a_user_of_the_acl(redis: RedisServer, open_log: Opener) -> None:
 
 
 async def test_a_user_that_may_not_do_enough(redis: RedisServer, open_log: Opener) -> None:
-    """What Redis says about it is the error, and nothing is half made."""
+    """What Redis says about it is the error, at the start, and nothing is half made."""
     redis.says("ACL", "SETUSER", "chat", "on", ">pw", "~other:*", "&*", "+@all")
-    log = await open_log(f"unix://chat:pw@{redis.socket}")
     with pytest.raises(LogUnavailable, match="NOPERM"):
-        await log.create(question())
+        await open_log(f"unix://chat:pw@{redis.socket}")
     assert redis.says("KEYS", "*") == ""
 
 
