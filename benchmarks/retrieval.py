@@ -36,8 +36,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.retrieval_base import EMBEDDERS, STORES, Base, Parts, ingested
+from benchmarks.retrieval_base import EMBEDDERS, Base, Parts, ingested
 from benchmarks.retrieval_corpora import Corpus, Question, corpora, grown, merged
+from benchmarks.retrieval_stores import STORES
 from benchmarks.train_ranker import CUTS, DEPTH, fold_rankers, recorded
 from retrieval.fusion import KEYWORD, VECTOR, ranked, reciprocal_ranks
 from retrieval.hybrid import Hybrid

@@ -2,68 +2,31 @@
 
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import psutil
 from rich.console import Console
 from rich.progress import Progress
 
+from benchmarks.retrieval_stores import STORES
 from chatserver.ingest.ingestion import Ingestion
-from graph.embedded.records import SqliteRecordStore
-from graph.embedded.store import SqliteGraphStore
 from graph.leg import GraphLeg, GraphLinks
-from graph.ports import GraphStore, RecordStore
-from retrieval.embedded.database import Database
-from retrieval.embedded.documents import SqliteDocumentStore
-from retrieval.embedded.keywords import SqliteKeywordIndex
-from retrieval.embedded.vectors import SqliteVectorStore
 from retrieval.embedders.minilm import MiniLmEmbedder
 from retrieval.embedders.wordllama import WordLlamaEmbedder
 from retrieval.fusion import GRAPH, KEYWORD, VECTOR
 from retrieval.hybrid import Hybrid
 from retrieval.legs import count_words, keyword_leg, vector_leg
-from retrieval.ports import CountWords, DocumentStore, KeywordIndex, Leg, Links, VectorStore
+from retrieval.ports import CountWords, DocumentStore, Leg, Links
 from retrieval.ranker import Ranker
 from retrieval.scale import CosineScale, scale_of
-
-
-@dataclass(frozen=True, slots=True)
-class Stores:
-    documents: DocumentStore
-    vectors: VectorStore
-    graph: GraphStore
-    records: RecordStore
-    keywords: KeywordIndex
-
-
-OpenStores: TypeAlias = Callable[[Path], AbstractAsyncContextManager[Stores]]
-"""Empty stores; files of theirs go into the directory, which is deleted afterwards."""
-
-
-@asynccontextmanager
-async def embedded(data_dir: Path) -> AsyncIterator[Stores]:
-    database = await Database.open(data_dir / "knowledge.db")
-    try:
-        yield Stores(
-            await SqliteDocumentStore.open(database),
-            await SqliteVectorStore.open(database),
-            await SqliteGraphStore.open(database),
-            await SqliteRecordStore.open(database),
-            await SqliteKeywordIndex.open(database),
-        )
-    finally:
-        await database.aclose()
-
 
 EMBEDDERS: dict[str, type[WordLlamaEmbedder] | type[MiniLmEmbedder]] = {
     "wordllama": WordLlamaEmbedder,
     "minilm": MiniLmEmbedder,
 }
-STORES: dict[str, OpenStores] = {"embedded": embedded}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +63,7 @@ class Base:
 
     def size(self) -> dict[str, float]:
         grown = psutil.Process().memory_info().rss - self.started_with
-        stored = sum(file.stat().st_size for file in self.data_dir.iterdir())
+        stored = sum(file.stat().st_size for file in self.data_dir.iterdir() if file.is_file())
         return {
             "passages": self.passages,
             "ingest_s": round(self.ingest_s, 2),
@@ -115,7 +78,7 @@ async def ingested(corpus: Path, embedder: str, console: Console, store: str = "
     with tempfile.TemporaryDirectory() as directory:
         model = EMBEDDERS[embedder]()
         try:
-            async with STORES[store](Path(directory)) as stores:
+            async with STORES[store](Path(directory), model.dimension) as stores:
                 ingestion = Ingestion(stores.documents, stores.vectors, model, stores.graph, stores.records)
                 started = time.perf_counter()
                 await ingest(ingestion, corpus, console)

@@ -2,6 +2,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -10,6 +11,7 @@ from benchmarks.retrieval import run
 from benchmarks.retrieval_corpora import corpora as corpora_in
 from benchmarks.retrieval_corpora import grown, merged
 from benchmarks.retrieval_plot import draw
+from tests.contracts.neo4j_server import require_neo4j
 
 CORPUS = [
     {"id": "p1", "title": "Pump P-101", "text": "Pump P-101 circulates the coolant. It is driven by Motor M-5."},
@@ -27,6 +29,14 @@ METHODS = ["bm25", "dense", "rrf", "base, no graph", "ranker, no graph", "expand
 
 def lines(rows: Sequence[Mapping[str, object]]) -> str:
     return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def recalls(results: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Mapping[str, float]]]:
+    """By set and method."""
+    return {
+        name: {method: figures["recall"] for method, figures in result["methods"].items()}
+        for name, result in results.items()
+    }
 
 
 @pytest.fixture
@@ -58,6 +68,16 @@ async def test_each_method_is_measured_in_the_agreed_form(corpora: list[Path]) -
     assert results["tiny_single"]["methods"]["bm25"]["recall"]["1"] == 100.0
     assert "tiny_single: 32 passages, 1 questions" in shown.getvalue()
     json.dumps(results)
+
+
+async def test_pinecone_and_neo4j_find_the_same(corpora: list[Path]) -> None:
+    """On a corpus this small to the last digit, by every method."""
+    require_neo4j()
+    given, quiet = corpora_in(corpora), Console(quiet=True)
+    embedded = await run(given, "wordllama", quiet)
+    there = await run(given, "wordllama", quiet, store="pinecone+neo4j")
+    assert {name: result["store"] for name, result in there.items()} == dict.fromkeys(embedded, "pinecone+neo4j")
+    assert recalls(there) == recalls(embedded)
 
 
 async def test_sets_that_the_weights_are_trained_on_are_ranked_by_folds(tmp_path: Path) -> None:
