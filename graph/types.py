@@ -144,6 +144,17 @@ class Collection:
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a query of the records did not find. `code` is `unknown_value`, `unknown_field`, `unknown_collection` or
+    `empty_range`; `nearest` are names that exist."""
+
+    code: str
+    name: str
+    of: str
+    nearest: tuple[str, ...] = ()
+
+
 NodeKind: TypeAlias = Literal["document", "passage", "entity", "record", "question"]
 
 

@@ -46,7 +46,7 @@ class AnswerDocument:
     sources: tuple[dict[str, Any], ...]
     citations: tuple[dict[str, Any], ...]
     data: dict[str, Any]
-    """The last payload of each `data-*` entry but notices, by name."""
+    """The payloads of `data-*` entries but notices, by name; lists of several steps one after the other."""
     notices: tuple[Any, ...]
     error: dict[str, str] | None
 
@@ -75,7 +75,8 @@ def fold(chunks: Iterable[Chunk]) -> AnswerDocument:
             case "error":
                 shown.error = {"code": chunk.get("code", "internal"), "message": chunk["errorText"]}
             case str(kind) if kind.startswith("data-"):
-                shown.data[kind.removeprefix("data-")] = chunk["data"]
+                name = kind.removeprefix("data-")
+                shown.data[name] = _together(shown.data.get(name), chunk["data"])
     return AnswerDocument(
         "".join(shown.texts),
         tuple(shown.sources),
@@ -84,6 +85,15 @@ def fold(chunks: Iterable[Chunk]) -> AnswerDocument:
         tuple(shown.notices),
         shown.error,
     )
+
+
+def _together(known: Any, told: Any) -> Any:
+    """What an earlier step told and what a later one adds."""
+    if isinstance(known, list) and isinstance(told, list):
+        return [*known, *told]
+    if isinstance(known, dict) and isinstance(told, dict):
+        return {**known, **{name: _together(known.get(name), value) for name, value in told.items()}}
+    return told
 
 
 def _flat(citation: Citation, part_start: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from chatserver.models.features import Candidate
-from graph.types import Fact, Record
+from graph.types import Fact, Note, Record
 from retrieval.text import Language
 from retrieval.types import RankedPassage, Scalar
 
@@ -29,6 +29,22 @@ _NEAREST: Mapping[Language, str] = {"en": "Nearest to it:", "nl": "Het dichtst i
 _RELATED: Mapping[Language, str] = {"en": "Related:", "nl": "Verwant:"}
 _FOUND: Mapping[Language, str] = {"en": "Found in the records:", "nl": "Gevonden in de gegevens:"}
 
+_NOTES: Mapping[Language, Mapping[str, str]] = {
+    "en": {
+        "unknown_value": "No {of} is called “{name}”.",
+        "unknown_field": "{of} has no field “{name}”.",
+        "unknown_collection": "There are no records called “{name}”.",
+        "empty_range": "There is no {of} with {name}.",
+    },
+    "nl": {
+        "unknown_value": "Geen {of} heet “{name}”.",
+        "unknown_field": "{of} heeft geen veld “{name}”.",
+        "unknown_collection": "Er zijn geen gegevens die “{name}” heten.",
+        "empty_range": "Er is geen {of} met {name}.",
+    },
+}
+_THERE_IS: Mapping[Language, str] = {"en": "There is:", "nl": "Wel is er:"}
+
 MOST_COLUMNS = 8
 
 
@@ -37,6 +53,7 @@ def answer(
     *,
     partly: str = "",
     missing: Sequence[str] = (),
+    notes: Sequence[Note] = (),
     table: str = "",
     quotes: str = "",
     facts: str = "",
@@ -47,6 +64,7 @@ def answer(
         for part in (
             partly,
             _missing(language, missing),
+            " ".join(note_text(language, note) for note in notes),
             f"{_FOUND[language]}\n\n{table}" if table else "",
             quotes,
             f"{_RELATED[language]}\n\n{facts}" if facts else "",
@@ -67,24 +85,29 @@ def refusal(language: Language, missing: Sequence[str], titles: Sequence[str]) -
     return f"{told}\n\n{_NEAREST[language]}\n\n{nearest}" if nearest else told
 
 
-def quotes(passages: Sequence[RankedPassage], chosen: Sequence[Candidate]) -> str:
-    """The title of each source in bold, its quotes as bullets under it, each with its mark."""
+def quotes(passages: Sequence[RankedPassage], numbers: Sequence[int], chosen: Sequence[Candidate]) -> str:
+    """The title of each source in bold, its quotes as bullets under it, each with its mark: its source's number."""
     blocks = []
     for source, group in groupby(chosen, key=lambda c: c.source):
         title = passages[source].passage.title
-        bullets = [f"- “{c.sentence.text}” [{source + 1}]" for c in group]
+        bullets = [f"- “{c.sentence.text}” [{numbers[source]}]" for c in group]
         blocks.append("\n".join([f"**{title}**", "", *bullets]))
     return "\n\n".join(blocks)
+
+
+def note_text(language: Language, note: Note) -> str:
+    """In a sentence what was not found, and what there is instead."""
+    told = _NOTES[language][note.code].format(name=note.name, of=note.of)
+    return f"{told} {_THERE_IS[language]} {', '.join(note.nearest)}." if note.nearest else told
 
 
 def bullets(facts: Sequence[Fact]) -> str:
     return "\n".join(f"- {fact.subject} — {fact.relation} — {fact.object}" for fact in facts)
 
 
-def table(records: Sequence[Record], first: int) -> str:
-    """One table for each collection: ids with their marks, and fields. `first` is the source number of the first
-    record."""
-    numbered = list(enumerate(records, first))
+def table(records: Sequence[Record], numbers: Sequence[int]) -> str:
+    """One table for each collection: ids with their marks, and fields. `numbers` are their source numbers."""
+    numbered = list(zip(numbers, records, strict=True))
     tables = []
     for collection, group in groupby(numbered, key=lambda pair: pair[1].collection):
         rows = list(group)

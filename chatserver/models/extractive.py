@@ -15,7 +15,7 @@ from chatserver.models import composition, rules
 from chatserver.models.chains import padded, short_title
 from chatserver.models.coverage import Coverage, coverage, evidence
 from chatserver.models.features import Candidate, Features, candidates, features
-from chatserver.models.port import ModelPart, ModelRequest, NoticePart, TextPart
+from chatserver.models.port import Context, ModelPart, ModelRequest, NoticePart, TextPart
 from chatserver.models.selection import MOST, by_probability, is_sure, judged, kept
 from chatserver.models.weights import Weights, shipped
 from graph.types import Fact
@@ -77,7 +77,7 @@ class ExtractiveModel:
     async def look(self, request: ModelRequest) -> Sight:
         passages = [ranked.passage for ranked in request.context.passages]
         among = await asyncio.to_thread(candidates, passages)
-        vectors = await self._embed(request.question, passages, among)
+        vectors = await self._embed(_asked(request), passages, among)
         return await asyncio.to_thread(_sight, request, passages, among, vectors)
 
     async def aclose(self) -> None:
@@ -105,21 +105,28 @@ def extract(request: ModelRequest, sight: Sight, weights: Weights) -> Extract:
     among = judged(sight.among, sight.rows, weights)
     confidence = weights.covered(evidence(sight.covered, among)) if among else 0.0
     tier = _tier(confidence, sight.covered, weights)
-    most = 0 if tier == "not_covered" else MOST_BESIDE_RECORDS if request.context.records else MOST
+    most = _most(request.context, tier)
     if is_sure(among):
         order = by_probability(among)
     else:
-        order = rules.ordered(request.question, _language(request), sight.among, sight.rows, 2 * MOST)
+        order = rules.ordered(_asked(request), _language(request), sight.among, sight.rows, 2 * MOST)
     chosen = tuple(kept(order, passages, most))
     return Extract(_compose(request, chosen, sight.covered, tier), chosen, confidence, tier)
+
+
+def _most(context: Context, tier: Tier) -> int:
+    """Sentences. What was looked up for a name that a record holds is about that name: nothing of it is refused."""
+    if context.looked:
+        return min(MOST, MOST_BESIDE_RECORDS * len(context.looked))
+    return 0 if tier == "not_covered" else MOST_BESIDE_RECORDS if context.records else MOST
 
 
 def _sight(
     request: ModelRequest, passages: Sequence[Passage], among: Sequence[Candidate], vectors: Sequence[Vector] | None
 ) -> Sight:
     language = _language(request)
-    rows = features(request.question, language, passages, among, vectors)
-    covered = coverage(request.question, language, [f"{passage.title}\n{passage.text}" for passage in passages])
+    rows = features(_asked(request), language, passages, among, vectors)
+    covered = coverage(_asked(request), language, [f"{passage.title}\n{passage.text}" for passage in passages])
     return Sight(tuple(among), tuple(rows), covered)
 
 
@@ -133,16 +140,24 @@ def _tier(confidence: float, covered: Coverage, weights: Weights) -> Tier:
 
 def _compose(request: ModelRequest, chosen: Sequence[Candidate], covered: Coverage, tier: Tier) -> str:
     context, language = request.context, _language(request)
-    if not chosen and not context.records:
+    if not chosen and not context.records and not context.notes:
         return composition.refusal(language, covered.missing, [r.passage.title for r in context.passages])
     return composition.answer(
         language,
-        partly="" if context.records or tier == "covered" else composition.partly(language, covered.missing),
-        missing=() if context.records or tier == "partly" else covered.missing_names,
-        table=composition.table(context.records, first=len(context.passages) + 1),
-        quotes=composition.quotes(context.passages, chosen),
+        partly=""
+        if context.records or context.notes or tier == "covered"
+        else composition.partly(language, covered.missing),
+        missing=() if context.records or context.notes or tier == "partly" else covered.missing_names,
+        notes=context.notes,
+        table=composition.table(context.records, context.record_numbers),
+        quotes=composition.quotes(context.passages, context.passage_numbers, chosen),
         facts=composition.bullets(_helpful(context.facts, request.question)),
     )
+
+
+def _asked(request: ModelRequest) -> str:
+    """What the passages are to speak of: the question, or what its records name and was searched for on its behalf."""
+    return ", ".join(request.context.looked) or request.question
 
 
 def _language(request: ModelRequest) -> Language:

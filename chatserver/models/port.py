@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
-from graph.types import Fact, Record
+from graph.types import Fact, Note, Record
 from retrieval.types import RankedPassage
 
 
@@ -25,11 +25,42 @@ class Message:
 @dataclass(frozen=True, slots=True)
 class Context:
     """What retrieval found. Source `[n]` of an answer is `passages[n - 1]`; after the passages come the records:
-    `[len(passages) + k]` is `records[k - 1]`."""
+    `[len(passages) + k]` is `records[k - 1]`. What a later step adds is numbered on; then `numbers` tells all of
+    them, those of the passages first."""
 
     passages: tuple[RankedPassage, ...] = ()
     facts: tuple[Fact, ...] = ()
     records: tuple[Record, ...] = ()
+    numbers: tuple[int, ...] = ()
+    notes: tuple[Note, ...] = ()
+    looked: tuple[str, ...] = ()
+    """What later steps searched for."""
+
+    @property
+    def passage_numbers(self) -> tuple[int, ...]:
+        return self._all_numbers()[: len(self.passages)]
+
+    @property
+    def record_numbers(self) -> tuple[int, ...]:
+        return self._all_numbers()[len(self.passages) :]
+
+    def extended(self, found: "Context") -> "Context":
+        """With what a later step found, numbered on."""
+        count = len(self.passages) + len(self.records)
+        return Context(
+            self.passages + found.passages,
+            self.facts + found.facts,
+            self.records + found.records,
+            self.passage_numbers
+            + tuple(count + n for n in found.passage_numbers)
+            + self.record_numbers
+            + tuple(count + n for n in found.record_numbers),
+            self.notes + found.notes,
+            self.looked + found.looked,
+        )
+
+    def _all_numbers(self) -> tuple[int, ...]:
+        return self.numbers or tuple(range(1, len(self.passages) + len(self.records) + 1))
 
 
 @dataclass(frozen=True, slots=True)

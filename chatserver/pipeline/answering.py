@@ -2,11 +2,13 @@
 
     start
     start-step  data-decision  [data-retrieval  source-document …  data-records]  finish-step
+    (start-step  data-retrieval  source-document …  data-records  finish-step)*
     start-step  [text-start  text-delta …  text-end]  data-notice …  data-timing  finish-step
     finish | error
 
-A takeover keeps finished steps, so what a step must tell to be continued from stands in the step itself: the first
-names its sources (`told`), the second how it ended (`data-timing.outcome`: `completed` or an error's code).
+A takeover keeps finished steps, so what a step must tell to be continued from stands in the step itself: those that
+find name their sources and what is to be asked next (`told`), the last how it ended (`data-timing.outcome`:
+`completed` or an error's code).
 
     data-timing  {decide_ms?, retrieve_ms?, first_text_ms?, total_ms, model?, prompt?, usage?: {input_tokens,
                   output_tokens}, left_out?, dropped_marks, outcome}
@@ -27,6 +29,7 @@ from chatserver.pipeline.budget import Budget
 from chatserver.pipeline.deadline import Deadline, DeadlineExpired
 from chatserver.pipeline.decide import FOLLOW_UP, Decision, decide
 from chatserver.pipeline.followup import standalone
+from chatserver.pipeline.looking import Look
 from chatserver.pipeline.port import Question
 from chatserver.pipeline.prompting import TEMPLATES, Rendered, model_request, rendered
 from chatserver.pipeline.retrieve import Retriever
@@ -79,8 +82,9 @@ class AnswerPipeline:
         step_is_open = bool(told) and told[-1]["type"] == "reset-step"
         with Deadline(self._timeout_s) as deadline:
             answer = _Answer(question, deadline, self._clock())
-            if steps:
-                await self._recall(answer, steps[0])
+            finding = [step for step in steps if telling.is_finding(step)]
+            if finding:
+                await self._recall(answer, finding)
             else:
                 if not step_is_open:
                     yield chunks.start_step()
@@ -89,8 +93,15 @@ class AnswerPipeline:
                         yield chunk
                 yield chunks.finish_step()
                 step_is_open = False
-            if len(steps) > 1:
-                answer.outcome = telling.outcome(steps[1])
+            while answer.looks and answer.outcome == COMPLETED:
+                if not step_is_open:
+                    yield chunks.start_step()
+                for chunk in await self._look(answer):
+                    yield chunk
+                yield chunks.finish_step()
+                step_is_open = False
+            if len(steps) > len(finding):
+                answer.outcome = telling.outcome(steps[-1])
             else:
                 if not step_is_open:
                     yield chunks.start_step()
@@ -110,23 +121,43 @@ class AnswerPipeline:
             return
         question, began = answer.question, self._clock()
         asked = answer.decision.query or question.text
-        work = self._retriever.retrieve(asked, namespace=question.namespace, filter=question.filter)
+        work = self._retriever.retrieve(
+            asked, asked_at=question.asked_at, namespace=question.namespace, filter=question.filter
+        )
         try:
             retrieved = await answer.deadline.wait(work)
         except DeadlineExpired:
             answer.outcome = TIMED_OUT
             return
         answer.timing["retrieve_ms"] = self._ms_since(began)
-        answer.context = retrieved.context
+        answer.context, answer.looks = retrieved.context, retrieved.looks
         if retrieved.failed:
             answer.outcome = NOT_RETRIEVED
         for chunk in telling.retrieval_chunks(retrieved):
             yield chunk
 
-    async def _recall(self, answer: "_Answer", step: Sequence[Chunk]) -> None:
-        """The first step as another owner has told it; its passages are loaded again by id."""
-        told = telling.read(step)
+    async def _look(self, answer: "_Answer") -> list[Chunk]:
+        """A further step: what is looked for because of what was found."""
+        question, known, began = answer.question, answer.context, self._clock()
+        work = self._retriever.look(
+            answer.looks, answer.looked, known, namespace=question.namespace, filter=question.filter
+        )
+        try:
+            retrieved = await answer.deadline.wait(work)
+        except DeadlineExpired:
+            answer.outcome = TIMED_OUT
+            return []
+        spent = answer.timing.get("retrieve_ms", 0.0) + self._ms_since(began)
+        answer.timing["retrieve_ms"] = round(spent, 1)
+        answer.context, answer.looks = known.extended(retrieved.context), retrieved.looks
+        answer.looked += 1
+        return telling.retrieval_chunks(retrieved, len(known.passages) + len(known.records))
+
+    async def _recall(self, answer: "_Answer", steps: Sequence[Sequence[Chunk]]) -> None:
+        """The finding steps as another owner has told them; their passages are loaded again by id."""
+        told = telling.read(steps)
         answer.decision, answer.context = told.decision, told.context
+        answer.looks, answer.looked = told.looks, len(steps) - 1
         if told.failed:
             answer.outcome = NOT_RETRIEVED
         if not told.context.passages:
@@ -142,7 +173,7 @@ class AnswerPipeline:
             answer.outcome = NOT_RETRIEVED
 
     async def _speak(self, answer: "_Answer") -> AsyncGenerator[Chunk, None]:
-        """The second step: the text, and how long all took. Without a context to speak from, only the latter."""
+        """The last step: the text, and how long all took. Without a context to speak from, only the latter."""
         timing = answer.timing
         if answer.outcome == COMPLETED:
             speech = Speech(telling.sources(answer.context), answer.deadline, self._clock)
@@ -174,7 +205,9 @@ class AnswerPipeline:
         decision = decide(question.text)
         if decision.kind != "retrieve":
             return None
-        retrieved = await self._retriever.retrieve(question.text, namespace=question.namespace, filter=question.filter)
+        retrieved = await self._retriever.retrieve(
+            question.text, asked_at=question.asked_at, namespace=question.namespace, filter=question.filter
+        )
         request = self._request(question, decision, retrieved.context)
         return rendered(self._prompts, request, self._budget)
 
@@ -194,6 +227,9 @@ class _Answer:
     began: float
     decision: Decision = field(default_factory=lambda: decide(""))
     context: Context = field(default_factory=Context)
+    looks: tuple[Look, ...] = ()
+    looked: int = 0
+    """Steps after the first that were told."""
     outcome: str = COMPLETED
     timing: dict[str, Any] = field(default_factory=dict)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chatserver.models.composition import record_text
+from chatserver.models.composition import note_text, record_text
 from chatserver.models.port import Context, Message, ModelRequest, Turn
 from chatserver.pipeline.budget import Budget, fitting
 from chatserver.pipeline.decide import Decision
@@ -43,7 +43,11 @@ def model_request(
     numbered = _sources(context, kept)
     data = [text for source in numbered for text in (source["title"], source["text"])]
     data += [text for fact in kept.facts for text in (fact.subject, fact.relation, fact.object)]
-    user = prompts.render("answer.user", question=question.text, sources=numbered, facts=kept.facts, fence=fence(*data))
+    notes = [note_text("en", note) for note in context.notes]
+    data += notes
+    user = prompts.render(
+        "answer.user", question=question.text, sources=numbered, facts=kept.facts, notes=notes, fence=fence(*data)
+    )
     system = prompts.render("answer.system", language=_LANGUAGES[decision.language])
     turns = _recent(question.history, budget)
     earlier = [
@@ -75,9 +79,12 @@ def _recent(history: Sequence[Turn], budget: Budget) -> Sequence[Turn]:
 
 def _sources(context: Context, kept: Context) -> list[dict[str, Any]]:
     """Numbered as in the whole context: a mark means the same source whatever was left out."""
-    passages = [(n, ranked.passage.title, ranked.passage.text) for n, ranked in enumerate(kept.passages, 1)]
+    passages = [
+        (n, ranked.passage.title, ranked.passage.text)
+        for n, ranked in zip(context.passage_numbers, kept.passages, strict=False)
+    ]
     records = [
         (n, f"{record.collection} {record.id}", record_text(record))
-        for n, record in enumerate(kept.records, len(context.passages) + 1)
+        for n, record in zip(context.record_numbers, kept.records, strict=False)
     ]
     return [{"n": n, "title": title, "text": text} for n, title, text in passages + records]

@@ -5,6 +5,7 @@ with the name between them that is mentioned. Every other way to it is an edge b
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any, TypeAlias
 
 from graph.names import fold_name
@@ -45,7 +46,9 @@ def reached(question: str, passages: Sequence[Told], records: Sequence[Told] = (
             words = _found_by(passage, None) or "; ".join(passage.get("why", ()))
             tree.hang("question", _node(passage), words, passage["n"])
         waiting.remove(passage)
-    for n, record in enumerate(records, len(passages) + 1):
+    taken = {passage["n"] for passage in passages}
+    free = (n for n in count(1) if n not in taken)  # a later step numbers its passages on after the records
+    for n, record in zip(free, records, strict=False):
         id, label = f"record:{record['collection']}/{record['id']}", f"{record['collection']} {record['id']}"
         tree.hang("question", Node(id, label, "record"), "fields", n)
     for passage in passages:

@@ -7,12 +7,15 @@ a `LegReport`; the answer is written from the rest. Nothing but cancellation com
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Protocol, TypeVar
 
 import structlog
 
 from chatserver.models.port import Context
+from chatserver.pipeline.looking import Look, looks, new, notes, onward
+from graph.planning.plan import Plan
 from graph.types import Collection, Fact, Record, RecordQuery
 from retrieval.errors import NoLegAnswered, RetrievalError
 from retrieval.ports import Filter
@@ -44,20 +47,37 @@ class Records(Protocol):
     async def query(self, query: RecordQuery, *, namespace: str = "") -> list[Record]: ...
 
 
-RecordPlan = Callable[[str, Mapping[str, Collection]], RecordQuery | None]
-"""Pure: a question and the known collections to a checked plan, None when it asks for no records."""
+RecordPlan = Callable[[str, Mapping[str, Collection], datetime], Plan]
+"""Pure: a question, the known collections and when it was asked to a checked plan; empty: it asks for no records."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
     context: Context
     legs: tuple[LegReport, ...]
+    looks: tuple[Look, ...] = ()
+    """What is to be asked next, in this order."""
+    stopped: str = ""
+    """Why nothing is asked next; empty where nothing ever was."""
 
     @property
     def failed(self) -> bool:
         """Nothing was found and something failed: an answer would claim an absence that was never checked."""
         nothing = not self.context.passages and not self.context.records
         return nothing and any(leg.state is not LegState.OK for leg in self.legs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """A plan and the records of each of its queries."""
+
+    plan: Plan = field(default_factory=Plan)
+    found: tuple[tuple[Record, ...], ...] = ()
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """Each once."""
+        return tuple({(record.collection, record.id): record for found in self.found for record in found}.values())
 
 
 class Retriever:
@@ -80,13 +100,43 @@ class Retriever:
         self._deadline_s = deadline_s
         self._clock = clock
 
-    async def retrieve(self, text: str, *, namespace: str = "", filter: Filter | None = None) -> Retrieved:
+    async def retrieve(
+        self, text: str, *, asked_at: datetime, namespace: str = "", filter: Filter | None = None
+    ) -> Retrieved:
+        """The first step."""
         ends = asyncio.get_running_loop().time() + self._deadline_s
         async with asyncio.TaskGroup() as group:
             passages = group.create_task(self._find(text, namespace, filter, ends))
-            records = group.create_task(self._query(text, namespace, ends))
-        (ranked, facts, legs), (rows, record_legs) = passages.result(), records.result()
-        return Retrieved(Context(ranked, facts, rows), legs + record_legs)
+            records = group.create_task(self._query(text, asked_at, namespace, ends))
+        (ranked, facts, legs), (planned, record_legs) = passages.result(), records.result()
+        context = Context(ranked, facts, planned.records, notes=notes(planned.plan, planned.found))
+        waiting = looks(planned.plan, planned.found)
+        stopped = onward((), 0, None, False)[1] if planned.plan and not waiting else ""
+        return Retrieved(context, legs + record_legs, waiting, stopped)
+
+    async def look(
+        self,
+        waiting: Sequence[Look],
+        done: int,
+        known: Context,
+        *,
+        namespace: str = "",
+        filter: Filter | None = None,
+    ) -> Retrieved:
+        """A further step, the first of those waiting: what it adds to what is known. `done` steps went before it."""
+        added, legs = await self._added(waiting[0], known, namespace, filter)
+        failed = any(leg.state is not LegState.OK for leg in legs)
+        return Retrieved(added, legs, *onward(waiting[1:], done + 1, added, failed))
+
+    async def _added(
+        self, look: Look, known: Context, namespace: str, filter: Filter | None
+    ) -> tuple[Context, tuple[LegReport, ...]]:
+        ends = asyncio.get_running_loop().time() + self._deadline_s
+        if look.query is not None and self._records is not None:
+            rows, report = await self._leg("records", self._records.query(look.query, namespace=namespace), ends)
+            return new(known, Context(records=tuple(rows or ()))), (report,)
+        ranked, facts, legs = await self._find(look.search, namespace, filter, ends)
+        return new(known, Context(ranked, facts, looked=(look.search,))), legs
 
     async def _find(
         self, text: str, namespace: str, filter: Filter | None, ends: float
@@ -106,19 +156,24 @@ class Retriever:
         except NoLegAnswered as error:
             return Found((), error.legs)
 
-    async def _query(self, text: str, namespace: str, ends: float) -> tuple[tuple[Record, ...], tuple[LegReport, ...]]:
+    async def _query(
+        self, text: str, asked_at: datetime, namespace: str, ends: float
+    ) -> tuple["_Planned", tuple[LegReport, ...]]:
         """No leg is reported for a question that asks for no records."""
         if self._records is None or self._plan is None:
-            return (), ()
-        rows, report = await self._leg("records", self._planned(self._records, self._plan, text, namespace), ends)
-        if rows is None and report.state is LegState.OK:
-            return (), ()
-        return tuple(rows or ()), (report,)
+            return _Planned(), ()
+        planned, report = await self._leg(
+            "records", self._planned(self._records, self._plan, text, asked_at, namespace), ends
+        )
+        if planned is None:
+            return _Planned(), (report,)
+        return planned, (replace(report, hits=len(planned.records)),) if planned.plan else ()
 
     @staticmethod
-    async def _planned(records: Records, plan: RecordPlan, text: str, namespace: str) -> list[Record] | None:
-        query = plan(text, await records.collections(namespace=namespace))
-        return None if query is None else await records.query(query, namespace=namespace)
+    async def _planned(records: Records, plan: RecordPlan, text: str, asked_at: datetime, namespace: str) -> "_Planned":
+        planned = plan(text, await records.collections(namespace=namespace), asked_at)
+        found = [tuple(await records.query(query, namespace=namespace)) for query in planned.queries]
+        return _Planned(planned, tuple(found))
 
     async def _leg(self, name: str, work: Awaitable[T], ends: float) -> tuple[T | None, LegReport]:
         """The work's result, or None and why. A bug in one leg must not cost the answer: it is logged and contained."""

@@ -1,12 +1,17 @@
-"""What the first step of an answer tells, and how it is read back by a process that takes the answer over. Pure.
+"""What the finding steps of an answer tell, and how they are read back by a process that takes it over. Pure.
 
 data-decision   {kind, reason, language, query}
 data-retrieval  {legs: [{leg, state, ms, hits, code?}],
                  passages: [{id, n, title, score, why: [text, …], ranks: {leg: rank},
                              via?: {source, title, kind, name}}],
-                 facts: [{subject, relation, object, source}]}
+                 facts: [{subject, relation, object, source}],
+                 notes?: [{code, name, of, nearest}], looked?: [text, …],
+                 next?: [{reason, search, query}], stopped?: reason}
 source-document sourceId = the passage's id, or `record:Collection/id`; in the order of the numbers n
-data-records    [{collection, id, fields}], numbered on after the passages; only when there are some
+data-records    [{collection, id, fields}], numbered on after the step's passages; only when there are some
+
+Each further step (`chatserver.pipeline.looking`) tells a `data-retrieval` of what it adds, numbered on. `next` is what
+the steps after it are to ask, `stopped` why there are none.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,25 +22,30 @@ from chatserver.models.composition import record_text
 from chatserver.models.port import Context
 from chatserver.pipeline.citations import Source
 from chatserver.pipeline.decide import Decision
+from chatserver.pipeline.looking import Look
 from chatserver.pipeline.retrieve import Retrieved
 from chatserver.protocol import chunks
 from chatserver.protocol.chunks import Chunk
-from graph.types import Fact, Record
+from graph.types import Condition, Fact, Note, Record, RecordQuery
 from retrieval.types import LegReport, LegState, Passage, RankedPassage, Via
 
 RECORD_TYPE = "application/json"
 
-Made = TypeVar("Made", Decision, Fact, Record, LegReport, Via)
+Made = TypeVar("Made", Decision, Fact, Record, LegReport, Via, Note)
+
+_NO_RETRIEVAL: Mapping[str, Any] = {"legs": (), "passages": (), "facts": ()}
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The finished first step of an earlier owner; passages are without text, which is loaded by id."""
+    """The finished finding steps of an earlier owner; passages are without text, which is loaded by id."""
 
     decision: Decision
     context: Context
     failed: bool
     """See `Retrieved.failed`; also of a retrieval that was never told."""
+    looks: tuple[Look, ...] = ()
+    """What is still to be asked."""
 
 
 def finished_steps(told: Sequence[Chunk]) -> list[list[Chunk]]:
@@ -57,15 +67,17 @@ def decision_chunk(decision: Decision) -> Chunk:
     return chunks.data("decision", asdict(decision))
 
 
-def retrieval_chunks(retrieved: Retrieved) -> list[Chunk]:
+def retrieval_chunks(retrieved: Retrieved, before: int = 0) -> list[Chunk]:
+    """What a step found, numbered on after the sources that were told before."""
     context = retrieved.context
     told = [
         chunks.data(
             "retrieval",
             {
                 "legs": [_leg(report) for report in retrieved.legs],
-                "passages": [_passage(n, ranked) for n, ranked in enumerate(context.passages, 1)],
+                "passages": [_passage(n, ranked) for n, ranked in enumerate(context.passages, before + 1)],
                 "facts": [asdict(fact) for fact in context.facts],
+                **_onward(retrieved),
             },
         )
     ]
@@ -84,37 +96,84 @@ def record_id(record: Record) -> str:
 
 def sources(context: Context) -> list[Source]:
     """What `[1]`, `[2]`, … point to."""
-    passages = [Source(found.passage.id, found.passage.text, found.passage.title) for found in context.passages]
-    return passages + [
+    found = [Source(found.passage.id, found.passage.text, found.passage.title) for found in context.passages]
+    found += [
         Source(record_id(record), record_text(record), _record_title(record), RECORD_TYPE) for record in context.records
     ]
+    numbered = zip((*context.passage_numbers, *context.record_numbers), found, strict=True)
+    return [source for _, source in sorted(numbered, key=lambda pair: pair[0])]
+
+
+def is_finding(step: Iterable[Chunk]) -> bool:
+    """Not the step that tells the text, which ends with `data-timing`."""
+    return all(chunk["type"] != "data-timing" for chunk in step)
 
 
 def outcome(step: Iterable[Chunk]) -> str:
-    """How a finished second step ended."""
+    """How the finished step with the text ended."""
     return next(str(chunk["data"]["outcome"]) for chunk in step if chunk["type"] == "data-timing")
 
 
-def read(step: Iterable[Chunk]) -> Told:
-    """A finished first step."""
-    payloads: dict[str, Any] = {chunk["type"]: chunk["data"] for chunk in step if chunk["type"].startswith("data-")}
-    decision = payloads["data-decision"]
-    retrieval = payloads.get("data-retrieval", {"legs": (), "passages": (), "facts": ()})
-    context = Context(
+def read(steps: Sequence[Iterable[Chunk]]) -> Told:
+    """The finished finding steps, at least the first."""
+    first, *further = [_payloads(step) for step in steps]
+    decision = first["data-decision"]
+    retrieval = first.get("data-retrieval", _NO_RETRIEVAL)
+    context = _context(first)
+    legs = tuple(_known(LegReport, {**leg, "state": LegState(leg["state"])}) for leg in retrieval["legs"])
+    never_told = decision["kind"] == "retrieve" and "data-retrieval" not in first
+    failed = never_told or Retrieved(context, legs).failed
+    for step in further:
+        context = context.extended(_context(step))
+    last = (further or [first])[-1].get("data-retrieval", _NO_RETRIEVAL)
+    return Told(_known(Decision, decision), context, failed, tuple(_look(look) for look in last.get("next", ())))
+
+
+def _payloads(step: Iterable[Chunk]) -> dict[str, Any]:
+    return {chunk["type"]: chunk["data"] for chunk in step if chunk["type"].startswith("data-")}
+
+
+def _context(payloads: Mapping[str, Any]) -> Context:
+    retrieval = payloads.get("data-retrieval", _NO_RETRIEVAL)
+    return Context(
         tuple(_ranked(told) for told in retrieval["passages"]),
         tuple(_known(Fact, fact) for fact in retrieval["facts"]),
         tuple(_known(Record, record) for record in payloads.get("data-records", ())),
+        notes=tuple(_known(Note, {**note, "nearest": tuple(note["nearest"])}) for note in retrieval.get("notes", ())),
+        looked=tuple(retrieval.get("looked", ())),
     )
-    legs = tuple(_known(LegReport, {**leg, "state": LegState(leg["state"])}) for leg in retrieval["legs"])
-    never_told = decision["kind"] == "retrieve" and "data-retrieval" not in payloads
-    return Told(_known(Decision, decision), context, never_told or Retrieved(context, legs).failed)
+
+
+def _look(told: Mapping[str, Any]) -> Look:
+    query = told.get("query")
+    return Look(told["reason"], told.get("search", ""), None if query is None else _query(query))
+
+
+def _query(told: Mapping[str, Any]) -> RecordQuery:
+    """What is asked again is for records, not for totals."""
+    conditions = tuple(
+        Condition(one["field"], one["operator"], tuple(one["value"]) if one["operator"] == "in" else one["value"])
+        for one in told["conditions"]
+    )
+    return RecordQuery(told["collection"], conditions, told["sort"], told["descending"], told["limit"])
+
+
+def _onward(retrieved: Retrieved) -> dict[str, Any]:
+    """Only what there is: most answers take one step and note nothing."""
+    told: dict[str, Any] = {
+        "notes": [{**asdict(note), "nearest": list(note.nearest)} for note in retrieved.context.notes],
+        "looked": list(retrieved.context.looked),
+        "next": [asdict(look) for look in retrieved.looks],
+        "stopped": retrieved.stopped,
+    }
+    return {name: value for name, value in told.items() if value}
 
 
 def reloaded(context: Context, passages: Sequence[Passage]) -> Context:
     """The told context with its texts. A passage that is gone keeps its number and title, and has no text."""
     found = {passage.id: passage for passage in passages}
     ranked = tuple(replace(told, passage=found.get(told.passage.id, told.passage)) for told in context.passages)
-    return Context(ranked, context.facts, context.records)
+    return replace(context, passages=ranked)
 
 
 def _record_title(record: Record) -> str:

@@ -123,6 +123,18 @@ function addSource(transcript, { sourceId, title }) {
   return change(transcript, { sources: [...sources, { n: sources.length + 1, sourceId, title }] });
 }
 
+/** What an earlier step found and what a later one adds. */
+const together = (known, told) =>
+  known === null
+    ? told
+    : {
+        ...known,
+        ...told,
+        legs: [...known.legs, ...told.legs],
+        passages: [...known.passages, ...told.passages],
+        facts: [...(known.facts ?? []), ...(told.facts ?? [])],
+      };
+
 /** Chunk type to fold; a type that is not here is not shown. @type {Record<string, function>} */
 const FOLDS = {
   "start-step": (transcript) => ({ ...transcript, checkpoint: transcript.content }),
@@ -133,7 +145,7 @@ const FOLDS = {
     changePart(transcript, id, () => ({ citations: citations.map(citationOf) })),
   "source-document": addSource,
   "data-decision": (transcript, { data }) => change(transcript, { decision: data }),
-  "data-retrieval": (transcript, { data }) => change(transcript, { retrieval: data }),
+  "data-retrieval": (transcript, { data }) => change(transcript, { retrieval: together(transcript.content.retrieval, data) }),
   "data-records": (transcript, { data }) => change(transcript, { records: [...transcript.content.records, ...data] }),
   "data-notice": (transcript, { data }) => change(transcript, { notices: [...transcript.content.notices, data] }),
   "data-timing": (transcript, { data }) => change(transcript, { timing: data }),

@@ -12,7 +12,7 @@ from chatserver.pipeline.budget import Budget
 from chatserver.pipeline.retrieve import Retriever
 from chatserver.settings import Settings
 from chatserver.wiring.knowledge import Knowledge
-from graph.records import record_query
+from graph.planning.plan import record_plan
 from prompts import Prompts
 from retrieval.embedders.tokens import TokenCounter
 from retrieval.ports import Embedder, Filter
@@ -33,7 +33,7 @@ async def open_pipeline(
         search,
         facts=knowledge.graph,
         records=knowledge.records,
-        plan=record_query,
+        plan=record_plan,
         deadline_s=2 * settings.retrieval.deadline_s,  # the hybrid search spends up to one on its legs, one on reading
     )
     model = GuardedModel(model or _model(settings, knowledge.embedder), knowledge.upstreams.model)

@@ -1,5 +1,6 @@
 """Two graphs of the same documents tell the same: neither store is a lesser one."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,6 @@ async def test_the_sample_looks_the_same(tmp_path: Path) -> None:
             assert set(shown[0].edges) == set(shown[1].edges)
         assert await there_records.collections() == await here_records.collections()
         for question in ("the newest TelemetryEvent", "TelemetryEvents above 10", "the latest snapshot with a failure"):
-            plan = record_query(question, await here_records.collections())
+            plan = record_query(question, await here_records.collections(), datetime(2026, 3, 14, tzinfo=UTC))
             assert plan is not None
             assert await there_records.query(plan) == await here_records.query(plan)

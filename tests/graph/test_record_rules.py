@@ -1,5 +1,7 @@
 """Questions to record queries."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from graph.records import record_query
@@ -41,9 +43,10 @@ COLLECTIONS = {
 
 
 def plan(question: str) -> RecordQuery | None:
-    return record_query(question, COLLECTIONS)
+    return record_query(question, COLLECTIONS, NOW)
 
 
+NOW = datetime(2026, 3, 14, 12, tzinfo=UTC)
 EVENT, SNAPSHOT, TASK = "TelemetryEvent", "WorldStateSnapshot", "MaintenanceTask"
 
 
@@ -80,7 +83,7 @@ def test_newest_and_oldest(question: str, query: RecordQuery) -> None:
             [Condition("severity", "=", "critical"), Condition("component", "=", "P-101")],
         ),
         ("telemetry events that are not critical", [Condition("severity", "!=", "critical")]),
-        ("telemetry events, warning or critical", []),
+        ("telemetry events, warning or critical", [Condition("severity", "in", ("critical", "warning"))]),
         ("WorldStateSnapshot with failure_mode other than none", [Condition("failure_mode", "!=", "none")]),
         ("failing world state snapshots", [Condition("failure_mode", "!=", "none")]),
         ("WorldStateSnapshots met een storing", [Condition("failure_mode", "!=", "none")]),
@@ -136,4 +139,4 @@ def test_a_value_that_only_one_collection_has_names_it() -> None:
 def test_anything_else_is_not_about_records(question: str) -> None:
     """No collection named and no clear cue: no query."""
     assert plan(question) is None
-    assert record_query("Show the newest TelemetryEvent", {}) is None
+    assert record_query("Show the newest TelemetryEvent", {}, NOW) is None

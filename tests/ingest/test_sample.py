@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ async def test_the_questions_of_the_sample(records: SqliteRecordStore) -> None:
     collections = await records.collections()
     for line in (EXAMPLES / "questions.jsonl").read_text().splitlines():
         question = json.loads(line)
-        query = record_query(question["question"], collections)
+        query = record_query(question["question"], collections, datetime(2026, 3, 14, tzinfo=UTC))
         expected = [(record["collection"], record["id"]) for record in question["records"]]
         found = [(record.collection, record.id) for record in await records.query(query)] if query else []
         assert set(expected) <= set(found), question

@@ -19,7 +19,8 @@ from chatserver.pipeline.port import Question
 from chatserver.pipeline.retrieve import Retriever
 from chatserver.protocol import chunks
 from chatserver.protocol.chunks import Chunk
-from graph.types import Collection, Record, RecordQuery
+from graph.planning.plan import Plan, Unknown
+from graph.types import Collection, Condition, Record, RecordQuery
 from prompts import Prompts
 from retrieval.errors import RetrievalError, Temporary
 from retrieval.ports import Filter
@@ -31,6 +32,8 @@ PUMP = Passage(
 )
 VALVE = Passage("valves", "valves", "Valves", "V-12 shuts when P-101 trips.")
 LINKED = Via("pumps#0", "Pumps", "shared", "P-101")
+WEAR = Passage("wear#0", "wear", "Bearing wear", "A worn bearing of P-101 is replaced after 16,000 hours.")
+SNAPSHOT = Record("Snapshot", "w1", {"failure_mode": "bearing_wear", "duty_pump": "P-101"})
 RECORD = Record("TelemetryEvent", "e1", {"sensor": "PT-1", "value": 3.5, "ok": True})
 
 
@@ -46,6 +49,11 @@ class Library:
         self.searched += 1
         if self.fault:
             raise self.fault
+        if "bearing wear" in text:
+            again = RankedPassage(VALVE, 0.6, ("keyword #2",))
+            return Found(
+                (again, RankedPassage(WEAR, 0.9, ("keyword #1",))), (LegReport("vector", LegState.OK, 1.0, 2),)
+            )
         ranked = (
             RankedPassage(PUMP, 0.9, ("vector #1",)),
             RankedPassage(VALVE, 0.5, ("keyword #1",), {"keyword": 1}, LINKED),
@@ -56,12 +64,14 @@ class Library:
         return {}
 
     async def query(self, query: RecordQuery, *, namespace: str = "") -> list[Record]:
-        return [RECORD]
+        if query.collection == "Snapshot":
+            return [SNAPSHOT]
+        return [] if any(condition.operator == ">=" for condition in query.conditions) else [RECORD]
 
     async def passages(self, ids: Sequence[str], *, namespace: str = "") -> list[Passage]:
         if self.fault:
             raise self.fault
-        return [passage for passage in (PUMP, VALVE) if passage.id in ids and passage.id != self.gone]
+        return [passage for passage in (PUMP, VALVE, WEAR) if passage.id in ids and passage.id != self.gone]
 
 
 class Echo:
@@ -81,8 +91,16 @@ class Echo:
         """Nothing is held."""
 
 
-def plan(question: str, known: Mapping[str, Collection]) -> RecordQuery | None:
-    return RecordQuery("TelemetryEvent") if "event" in question else None
+def plan(question: str, known: Mapping[str, Collection], now: datetime) -> Plan:
+    """Events for a question that says so; for one of a state a failing snapshot; for one of a week none in it."""
+    if "state" in question:
+        return Plan((RecordQuery("Snapshot"),))
+    week = (Condition("t_start", ">=", "2026-03-02T00:00:00Z"), Condition("sensor", "in", ("PT-1", "PT-2")))
+    if "week" in question:
+        return Plan((RecordQuery("TelemetryEvent", week),))
+    if "unknown" in question:
+        return Plan((), (Unknown("P-9", "TelemetryEvent", "component", ("P-1",)),))
+    return Plan((RecordQuery("TelemetryEvent"),)) if "event" in question else Plan()
 
 
 def question(text: str = "What moves the glycol?", history: tuple[Turn, ...] = ()) -> Question:
@@ -113,7 +131,7 @@ _LETTERS = {
     "start": "S", "start-step": "(", "finish-step": ")", "reset-step": "R", "text-start": "<", "text-delta": "t",
     "text-end": ">", "finish": "F", "error": "E", "source-document": "d",
 }  # fmt: skip
-_GRAMMAR = re.compile(r"S\(d+\)\(d*(<(t|d)+>)?d+\)[FE]")
+_GRAMMAR = re.compile(r"S(\(d+\))+\(d*(<(t|d)+>)?d+\)[FE]")
 
 
 def letters(entries: Sequence[Chunk]) -> str:
@@ -272,7 +290,7 @@ async def test_stopping_closes_the_model() -> None:
     assert closed.is_set()
 
 
-@pytest.mark.parametrize("asked", ["What moves the glycol?", "the newest event", "hello"])
+@pytest.mark.parametrize("asked", ["What moves the glycol?", "the newest event", "hello", "the state", "last week"])
 @pytest.mark.parametrize("steps", [[TextPart("Yes [1]"), TextPart("[3].")], [TextPart("Yes"), Fault("broken")]])
 async def test_an_answer_is_continued_from_every_cut(asked: str, steps: list[Step]) -> None:
     """Taken over after any entry, the log with its withdrawn step ends like the answer that was never cut, and
@@ -284,8 +302,8 @@ async def test_an_answer_is_continued_from_every_cut(asked: str, steps: list[Ste
         rest = await tell(pipeline(ScriptedModel(steps), library), question(asked), continuation.told)
         log = folded([*whole[:cut], *continuation.withdraw, *rest])
         assert [comparable(chunk) for chunk in log] == [comparable(chunk) for chunk in whole], cut
-        first_step_told = "finish-step" in [chunk["type"] for chunk in whole[:cut]]
-        assert library.searched == (0 if first_step_told or asked == "hello" else 1)
+        searches = {"hello": 0, "the state": 2}.get(asked, 1)
+        assert library.searched == max(0, searches - [chunk["type"] for chunk in whole[:cut]].count("finish-step"))
 
 
 async def test_a_deleted_source_keeps_its_number() -> None:
@@ -388,3 +406,67 @@ async def test_a_follow_up_is_searched_for_as_what_it_stands_for() -> None:
     assert decision["query"] == "When was P-102 last serviced?"
     assert model.requests[0].question == decision["query"]
     assert model.requests[0].messages[-1].content.rstrip().endswith("Question: And P-102?")
+
+
+async def test_a_failing_record_is_looked_up() -> None:
+    """What failed is searched for in a step of its own, which numbers on what it adds and says why it was taken."""
+    model = Echo()
+    entries = await tell(pipeline(model), question("the state"))
+    assert letters(entries) == "S(dddddd)(dd)(<t>d)F"
+    first, second = (chunk["data"] for chunk in entries if chunk["type"] == "data-retrieval")
+    assert first["next"] == [
+        {"reason": "Snapshot w1 names bearing wear P-101", "search": "bearing wear P-101", "query": None}
+    ]
+    assert [(passage["id"], passage["n"]) for passage in second["passages"]] == [("wear#0", 4)]
+    assert (second["looked"], second["stopped"]) == (["bearing wear P-101"], "nothing_to_follow")
+    context = model.requests[0].context
+    assert (context.passage_numbers, context.record_numbers) == ((1, 2, 4), (3,))
+    assert "[4] Bearing wear" in model.requests[0].messages[-1].content
+    sources = [chunk["sourceId"] for chunk in entries if chunk["type"] == "source-document"]
+    assert sources == ["pumps#0", "valves", "record:Snapshot/w1", "wear#0"]
+
+
+async def test_a_mark_means_the_source_of_its_step() -> None:
+    """Sources of a later step are cited by the numbers that were told."""
+    entries = await tell(pipeline(ScriptedModel([TextPart("It fails [3]. It is worn [4].")])), question("the state"))
+    cited = [citation["source"]["id"] for citation in of(entries, "text-end")["citations"]]
+    assert cited == ["record:Snapshot/w1", "wear#0"]
+
+
+async def test_a_range_without_records_is_asked_again_without_it() -> None:
+    """The newest record of any time comes with a note of what was not found; other conditions stay."""
+    model = Echo()
+    entries = await tell(pipeline(model), question("last week"))
+    first, second = (chunk["data"] for chunk in entries if chunk["type"] == "data-retrieval")
+    (note,) = first["notes"]
+    assert (note["code"], note["of"]) == ("empty_range", "TelemetryEvent")
+    (look,) = first["next"]
+    assert [condition["field"] for condition in look["query"]["conditions"]] == ["sensor"]
+    assert [record["id"] for record in of(entries, "data-records")["data"]] == ["e1"]
+    assert second["stopped"] == "nothing_to_follow"
+    assert "There is no TelemetryEvent with" in model.requests[0].messages[-1].content
+
+
+async def test_an_unknown_name_is_told_with_the_nearest() -> None:
+    """No query runs; the note is an entry, and a model reads it."""
+    model = Echo()
+    entries = await tell(pipeline(model), question("unknown"))
+    assert of(entries, "data-retrieval")["data"]["notes"] == [
+        {"code": "unknown_value", "name": "P-9", "of": "TelemetryEvent component", "nearest": ["P-1"]}
+    ]
+    assert "No TelemetryEvent component is called “P-9”. There is: P-1." in model.requests[0].messages[-1].content
+
+
+async def test_a_search_that_fails_on_the_way_leaves_a_partial_answer() -> None:
+    """The step says that it failed and looking stops; the answer is written from what there is."""
+
+    class Flaky(Library):
+        async def __call__(self, text: str, *, namespace: str, filter: Filter | None) -> Found:
+            if self.searched:
+                raise Temporary("down")
+            return await super().__call__(text, namespace=namespace, filter=filter)
+
+    entries = await tell(pipeline(Echo(), Flaky()), question("the state"))
+    _, second = (chunk["data"] for chunk in entries if chunk["type"] == "data-retrieval")
+    assert (second["legs"][0]["state"], second["stopped"]) == ("failed", "failed")
+    assert entries[-1]["type"] == "finish"

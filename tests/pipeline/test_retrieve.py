@@ -1,15 +1,18 @@
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 import pytest
 
 from chatserver.pipeline.retrieve import Retriever
 from graph.errors import UnknownField
+from graph.planning.plan import Plan
 from graph.types import Collection, Fact, Record, RecordQuery
 from retrieval.errors import NoLegAnswered, Temporary
 from retrieval.ports import Filter
 from retrieval.types import Found, LegReport, LegState, Passage, RankedPassage
 
+NOW = datetime(2026, 3, 14, 12, tzinfo=UTC)
 PASSAGE = RankedPassage(Passage("d#0", "d", "Pumps", "P-101 moves the glycol."), 0.9, ("keyword #1",))
 FACT = Fact("P-101", "mentioned with", "V-12", "d#0")
 RECORD = Record("TelemetryEvent", "e1", {"value": 3.5})
@@ -46,8 +49,8 @@ class Sources:
         return [RECORD]
 
 
-def plan(question: str, known: Mapping[str, Collection]) -> RecordQuery | None:
-    return RecordQuery("TelemetryEvent") if "event" in question else None
+def plan(question: str, known: Mapping[str, Collection], now: datetime) -> Plan:
+    return Plan((RecordQuery("TelemetryEvent"),)) if "event" in question else Plan()
 
 
 def retriever(sources: Sources) -> Retriever:
@@ -60,7 +63,7 @@ def states(legs: Sequence[LegReport]) -> dict[str, tuple[str, str, int]]:
 
 async def test_all_legs_make_one_context() -> None:
     """Passages, facts and records come together, and each leg is reported."""
-    found = await retriever(Sources()).retrieve("the newest event")
+    found = await retriever(Sources()).retrieve("the newest event", asked_at=NOW)
     assert (found.context.passages, found.context.facts, found.context.records) == ((PASSAGE,), (FACT,), (RECORD,))
     assert states(found.legs) == {"keyword": ("ok", "", 1), "facts": ("ok", "", 1), "records": ("ok", "", 1)}
     assert not found.failed
@@ -68,13 +71,13 @@ async def test_all_legs_make_one_context() -> None:
 
 async def test_a_question_for_no_records_reports_no_such_leg() -> None:
     """The records leg is named only where records were asked for."""
-    found = await retriever(Sources()).retrieve("what is a pump")
+    found = await retriever(Sources()).retrieve("what is a pump", asked_at=NOW)
     assert set(states(found.legs)) == {"keyword", "facts"}
 
 
 async def test_without_graph_and_records_passages_are_enough() -> None:
     """Facts and records are optional."""
-    found = await Retriever(Sources()).retrieve("the newest event")
+    found = await Retriever(Sources()).retrieve("the newest event", asked_at=NOW)
     assert found.context.passages == (PASSAGE,)
     assert set(states(found.legs)) == {"keyword"}
 
@@ -95,7 +98,7 @@ async def test_a_failed_leg_is_named_and_the_rest_comes(
     leg: str, fault: Exception | None, expected: tuple[str, str, int]
 ) -> None:
     """One leg's failure, lateness or bug leaves the others' results and is reported with a code."""
-    found = await retriever(Sources(**{leg: fault})).retrieve("the newest event")
+    found = await retriever(Sources(**{leg: fault})).retrieve("the newest event", asked_at=NOW)
     assert states(found.legs)[leg] == expected
     assert not found.failed
     assert bool(found.context.records) == (leg != "records")
@@ -104,7 +107,7 @@ async def test_a_failed_leg_is_named_and_the_rest_comes(
 
 async def test_nothing_found_because_of_a_failure_is_a_failure() -> None:
     """With no passage, no record and a failed leg, the context is no ground for an answer."""
-    assert (await retriever(Sources(search=Temporary("down"))).retrieve("what is a pump")).failed
+    assert (await retriever(Sources(search=Temporary("down"))).retrieve("what is a pump", asked_at=NOW)).failed
 
 
 async def test_legs_that_all_failed_are_each_named() -> None:
@@ -113,14 +116,14 @@ async def test_legs_that_all_failed_are_each_named() -> None:
         LegReport("vector", LegState.LATE, 5.0, 0, "deadline_exceeded"),
         LegReport("keyword", LegState.FAILED, 1.0, 0, "x"),
     )
-    found = await retriever(Sources(search=NoLegAnswered(legs))).retrieve("what is a pump")
+    found = await retriever(Sources(search=NoLegAnswered(legs))).retrieve("what is a pump", asked_at=NOW)
     assert found.legs == legs
     assert found.failed
 
 
 async def test_cancellation_is_passed_on() -> None:
     """Cancelling a retrieval ends it."""
-    task = asyncio.create_task(Retriever(Sources(search=None), deadline_s=60).retrieve("x"))
+    task = asyncio.create_task(Retriever(Sources(search=None), deadline_s=60).retrieve("x", asked_at=NOW))
     await asyncio.sleep(0.01)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -33,12 +33,12 @@ def with_more(value: Any) -> Any:
 
 def test_what_was_told_is_read_back() -> None:
     """The whole of it."""
-    assert told.read(step()) == Told(DECISION, CONTEXT, failed=False)
+    assert told.read([step()]) == Told(DECISION, CONTEXT, failed=False)
 
 
 def test_what_a_newer_version_says_more_is_left_out() -> None:
     """Two versions work side by side while an update rolls: the older one may take an answer of the newer one over."""
-    read = told.read([with_more(chunk) for chunk in step()])
+    read = told.read([[with_more(chunk) for chunk in step()]])
     assert read.decision == DECISION
     assert [replace(ranked, ranks=PASSAGE.ranks) for ranked in read.context.passages] == [PASSAGE]
     assert read.context.facts == CONTEXT.facts
@@ -50,6 +50,6 @@ def test_what_an_older_version_did_not_say_is_not_missed() -> None:
     del decision["data"]["query"]
     for passage in retrieval["data"]["passages"]:
         del passage["ranks"], passage["via"]
-    read = told.read([decision, retrieval, *rest])
+    read = told.read([[decision, retrieval, *rest]])
     assert read.decision == Decision("retrieve", "asks for facts", "en")
     assert [ranked.passage for ranked in read.context.passages] == [PASSAGE.passage]
