@@ -32,8 +32,8 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer as far as it has been read. `data` has the last payload of each `data-*` entry by name
-    (`decision`, `retrieval`, `records`, `timing`), `notices` every `data-notice`."""
+    """An answer as far as it has been read. `data` has the payload of each `data-*` entry by name
+    (`decision`, `retrieval`, `records`, `timing`), the lists of several steps in one, `notices` every `data-notice`."""
 
     id: str
     chat: str
@@ -107,7 +107,7 @@ class Transcript:
             case "error":
                 self._show(state="failed", error=(chunk.get("code", "internal"), chunk["errorText"]))
             case str(kind) if kind.startswith("data-"):
-                self._show(data={**self._shown.data, kind.removeprefix("data-"): chunk["data"]})
+                self._show(data=_with(self._shown.data, kind.removeprefix("data-"), chunk["data"]))
 
     def identify(self, id: str) -> None:
         """The question has been accepted under this id."""
@@ -141,3 +141,16 @@ def from_document(document: Mapping[str, Any]) -> Answer:
         notices=tuple(document.get("notices", ())),
         error=(error["code"], error["message"]) if error else None,
     )
+
+
+def _with(data: Mapping[str, Any], name: str, told: Any) -> dict[str, Any]:
+    """With what one more entry says: a later step adds to the lists of an earlier one."""
+    return {**data, name: _together(data.get(name), told)}
+
+
+def _together(known: Any, told: Any) -> Any:
+    if isinstance(known, list) and isinstance(told, list):
+        return [*known, *told]
+    if isinstance(known, dict) and isinstance(told, dict):
+        return {**known, **{name: _together(known.get(name), value) for name, value in told.items()}}
+    return told

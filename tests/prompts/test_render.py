@@ -10,14 +10,14 @@ SOURCE = {"n": 1, "title": "Pumps", "text": "P-101 moves the glycol."}
 
 
 def rendered(**changes: object) -> str:
-    given = {"question": "What is P-101?", "sources": [SOURCE], "facts": [], "fence": "f00"}
+    given = {"question": "What is P-101?", "sources": [SOURCE], "notes": [], "facts": [], "fence": "f00"}
     return Prompts().render("answer.user", **(given | changes))
 
 
 @pytest.mark.parametrize("missing", ["question", "sources", "facts", "fence"])
 def test_a_missing_variable_is_an_error(missing: str) -> None:
     """A template never renders with a hole in it."""
-    given = {"question": "x", "sources": [SOURCE], "facts": [], "fence": "f00"}
+    given = {"question": "x", "sources": [SOURCE], "notes": [], "facts": [], "fence": "f00"}
     del given[missing]
     with pytest.raises(PromptError, match=missing):
         Prompts().render("answer.user", **given)
