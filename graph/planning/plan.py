@@ -50,19 +50,24 @@ class Plan:
 def record_plan(question: str, collections: Mapping[str, Collection], now: datetime) -> Plan:
     """Empty when the question does not clearly ask for records."""
     asked = asked_of(question, collections, now)
+    sure = asked is not None and asked.sure  # `state` may be the last word of a collection's name too
+    if not sure and _asks_for_the_state(question):
+        return Plan(tuple(_state(question, collections)))
     if asked is None:
-        missing = tuple(_no_collection(question, collections))
-        return Plan((), missing) if missing else Plan(tuple(_state(question, collections)))
+        return Plan((), tuple(_no_collection(question, collections)))
     collection = collections[asked.query.collection]
     unknown = (*_no_field(asked, collection), *_no_value(question, asked, collection))
     return Plan((), unknown) if unknown else Plan((asked.query,))
 
 
-def _state(question: str, collections: Mapping[str, Collection]) -> Iterable[RecordQuery]:
+def _asks_for_the_state(question: str) -> bool:
     text = f" {fold_name(question)} "
-    stated = re.search(rf" (?:{_STATE}) ", text)
-    if not stated or not (re.search(rf" (?:{_NOW}) ", text) or re.search(rf" (?:{_IS})(?: \w+)? (?:{_STATE}) ", text)):
-        return
+    stated = re.search(rf" (?:{_STATE}) ", text) is not None
+    now = re.search(rf" (?:{_NOW}) ", text) or re.search(rf" (?:{_IS})(?: \w+)? (?:{_STATE}) ", text)
+    return stated and now is not None
+
+
+def _state(question: str, collections: Mapping[str, Collection]) -> Iterable[RecordQuery]:
     named = {name: values_named(question, collection) for name, collection in collections.items()}
     if _CODE.search(question) and not any(named.values()):
         return  # of a thing that no record is about

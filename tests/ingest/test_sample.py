@@ -10,7 +10,7 @@ import pytest
 from chatserver.ingest.ingestion import Ingestion
 from graph.embedded.records import SqliteRecordStore
 from graph.embedded.store import SqliteGraphStore
-from graph.records import record_query
+from graph.planning.plan import record_plan
 from retrieval.embedded.database import Database
 from retrieval.embedded.documents import SqliteDocumentStore
 from retrieval.embedded.vectors import SqliteVectorStore
@@ -39,8 +39,9 @@ async def test_the_questions_of_the_sample(records: SqliteRecordStore) -> None:
     collections = await records.collections()
     for line in (EXAMPLES / "questions.jsonl").read_text().splitlines():
         question = json.loads(line)
-        query = record_query(question["question"], collections, datetime(2026, 3, 14, tzinfo=UTC))
+        plan = record_plan(question["question"], collections, datetime(2026, 3, 14, tzinfo=UTC))
         expected = [(record["collection"], record["id"]) for record in question["records"]]
-        found = [(record.collection, record.id) for record in await records.query(query)] if query else []
+        rows = [record for query in plan.queries for record in await records.query(query)]
+        found = [(record.collection, record.id) for record in rows]
         assert set(expected) <= set(found), question
-        assert bool(expected) == bool(query), question
+        assert bool(expected) == bool(plan), question

@@ -137,3 +137,14 @@ def test_most_extracts_hold_the_answer(outcomes: dict[str, Outcome]) -> None:
 def test_what_is_not_covered_is_refused(question: dict[str, Any], outcomes: dict[str, Outcome]) -> None:
     """What the handbook knows nothing of is answered without a quote."""
     assert outcomes[question["id"]].cited == set()
+
+
+def test_the_state_of_the_machine_mixes_records_and_handbook(outcomes: dict[str, Outcome]) -> None:
+    """In Dutch: the newest event, the failing snapshots, and what the handbook says of what they name; each cited."""
+    (question,) = [
+        question for question in QUESTIONS if question["question"] == "Wat is de huidige status van de machine?"
+    ]
+    outcome = outcomes[question["id"]]
+    assert outcome.text.startswith("Gevonden in de gegevens:")
+    assert {"FM-02", "CT-401", "record:TelemetryEvent/TE-065", "record:WorldStateSnapshot/WS-030"} <= outcome.cited
+    assert set(question["documents"]) <= set(outcome.legs)
