@@ -21,11 +21,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from chatserver import wiring
 from chatserver.answers.log import Appended, Batch, Claim
 from chatserver.answers.redis import RedisAnswerLog
 from chatserver.answers.sqlite import SqliteAnswerLog
 from chatserver.app import create_app
+from chatserver.wiring import answers
 
 FAULT = os.environ.get("CONFORMANCE_FAULT", "")
 AT = int(os.environ.get("CONFORMANCE_AT", "0"))
@@ -96,7 +96,8 @@ def by_header(scope: Mapping[str, Any]) -> str | None:
     return user.decode()
 
 
-# They are not exported, and so no attributes to mypy.
-setattr(wiring, "SqliteAnswerLog", HookedSqliteAnswerLog)  # noqa: B010
-setattr(wiring, "RedisAnswerLog", HookedRedisAnswerLog)  # noqa: B010
+# They are not exported, and so no attributes to mypy; a name that is not there would be a fault that never happens.
+for name, hooked in (("SqliteAnswerLog", HookedSqliteAnswerLog), ("RedisAnswerLog", HookedRedisAnswerLog)):
+    assert hasattr(answers, name)
+    setattr(answers, name, hooked)
 app = create_app(identify=by_header)
