@@ -106,11 +106,11 @@ def bullets(facts: Sequence[Fact]) -> str:
 
 
 def table(records: Sequence[Record], numbers: Sequence[int]) -> str:
-    """One table for each collection: ids with their marks, and fields. `numbers` are their source numbers."""
-    numbered = list(zip(numbers, records, strict=True))
+    """One table for each collection, and one for its totals: ids with their marks, and fields. `numbers` are their
+    source numbers."""
     tables = []
-    for collection, group in groupby(numbered, key=lambda pair: pair[1].collection):
-        rows = list(group)
+    for rows in _alike(list(zip(numbers, records, strict=True))):
+        collection = rows[0][1].collection
         columns = list(dict.fromkeys(name for _, record in rows for name in record.fields))[:MOST_COLUMNS]
         lines = [_row([collection, *columns]), _row(["---"] * (len(columns) + 1))]
         lines += [
@@ -118,6 +118,19 @@ def table(records: Sequence[Record], numbers: Sequence[int]) -> str:
         ]
         tables.append("\n".join(lines))
     return "\n\n".join(tables)
+
+
+def _alike(numbered: Sequence[tuple[int, Record]]) -> list[list[tuple[int, Record]]]:
+    """Records of one collection that share fields stand together; totals share none with the records."""
+    groups: list[list[tuple[int, Record]]] = []
+    for n, record in numbered:
+        first = groups[-1][0][1] if groups else None
+        shared = first is not None and (not record.fields or not record.fields.keys().isdisjoint(first.fields))
+        if first is not None and first.collection == record.collection and shared:
+            groups[-1].append((n, record))
+        else:
+            groups.append([(n, record)])
+    return groups
 
 
 def record_text(record: Record) -> str:

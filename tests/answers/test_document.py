@@ -30,7 +30,7 @@ def spoken(part: str, text: str, *citations: chunks.Citation) -> list[Chunk]:
 
 
 def test_everything_that_was_told_is_there() -> None:
-    """Text, numbered sources, citations, the last payload of each kind of data, every notice."""
+    """Text, numbered sources, citations, the payload of each kind of data, every notice."""
     document = fold(
         [
             chunks.start("a"),
@@ -55,6 +55,15 @@ def test_everything_that_was_told_is_there() -> None:
     assert document.data == {"decision": {"kind": "retrieve"}}
     assert document.notices == ({"code": "a"}, {"code": "b"})
     assert document.error is None
+
+
+def test_what_several_steps_found_stands_together() -> None:
+    """Lists one after the other; what is no list is the last step's."""
+    first, second = {"legs": ["a"], "passages": [1], "stopped": ""}, {"legs": ["b"], "passages": [], "stopped": "x"}
+    told = [chunks.data("retrieval", first), chunks.data("records", [1]), chunks.data("records", [2])]
+    document = fold([*told, chunks.data("retrieval", second)])
+    assert document.data["records"] == [1, 2]
+    assert document.data["retrieval"] == {"legs": ["a", "b"], "passages": [1], "stopped": "x"}
 
 
 def test_citations_are_characters_of_the_whole_text() -> None:

@@ -179,6 +179,14 @@ async def test_facts_help_only_when_they_name_what_was_asked() -> None:
     assert "H-225" not in text
 
 
+async def test_totals_are_a_table_of_their_own() -> None:
+    """Beside the records of the same collection, with which they share no field."""
+    records = [Record("Event", "count", {"count": 0}), Record("Event", "E1", {"value": 3})]
+    text, _ = await answer(request("how many events", [], records=records))
+    assert "| Event | count |" in text
+    assert "| Event | value |" in text
+
+
 async def test_records_are_a_table_with_sources() -> None:
     """Records are numbered on after the passages; empty fields are empty cells."""
     records = [

@@ -60,9 +60,13 @@ def test_a_link_from_a_passage_that_is_no_source() -> None:
 
 
 def test_records_are_found_by_their_fields() -> None:
-    """Numbered on after the passages."""
-    view = reached(QUESTION, [found("a", 1, keyword=1)], [{"collection": "Event", "id": "E-1", "fields": {}}])
+    """Numbered on after the passages of their step: those of a later step come after them."""
+    record = {"collection": "Event", "id": "E-1", "fields": {}}
+    view = reached(QUESTION, [found("a", 1, keyword=1)], [record])
     assert hanging(view)["record:Event/E-1"] == ("question", "fields", 2)
+    view = reached(QUESTION, [found("a", 1, keyword=1), found("b", 3, keyword=1)], [record, {**record, "id": "E-2"}])
+    assert hanging(view)["record:Event/E-1"] == ("question", "fields", 2)
+    assert hanging(view)["record:Event/E-2"] == ("question", "fields", 4)
 
 
 def test_an_answer_from_before_links_were_told() -> None:

@@ -127,3 +127,15 @@ test("A mark stands for the citation of its source whose words end nearest, coun
   assert.equal(citationAt(part, { sourceId: "a" }, text.lastIndexOf("[1]")), second);
   assert.equal(citationAt(part, { sourceId: "c" }, 0), null);
 });
+
+test("What a later step finds comes after what an earlier one found.", () => {
+  const step = (leg, id) => [
+    { type: "start-step" },
+    { type: "data-retrieval", data: { legs: [{ leg }], passages: [{ id }], facts: [] } },
+    { type: "finish-step" },
+  ];
+  const chunks = [...step("vector", "a"), ...step("keyword", "b")];
+  const { content } = fold(chunks.map((chunk, seq) => ({ answer: ANSWER, epoch: EPOCH, seq, chunk })));
+  assert.deepEqual(content.retrieval.legs.map(({ leg }) => leg), ["vector", "keyword"]);
+  assert.deepEqual(content.retrieval.passages.map(({ id }) => id), ["a", "b"]);
+});
