@@ -205,10 +205,13 @@ class AnswerPipeline:
         decision = decide(question.text)
         if decision.kind != "retrieve":
             return None
-        retrieved = await self._retriever.retrieve(
-            question.text, asked_at=question.asked_at, namespace=question.namespace, filter=question.filter
-        )
-        request = self._request(question, decision, retrieved.context)
+        where: dict[str, Any] = {"namespace": question.namespace, "filter": question.filter}
+        found = await self._retriever.retrieve(question.text, asked_at=question.asked_at, **where)
+        context, looked = found.context, 0
+        while found.looks:
+            found = await self._retriever.look(found.looks, looked, context, **where)
+            context, looked = context.extended(found.context), looked + 1
+        request = self._request(question, decision, context)
         return rendered(self._prompts, request, self._budget)
 
     def _request(self, question: Question, decision: Decision, context: Context) -> ModelRequest:

@@ -73,6 +73,9 @@ _REASONS: dict[Kind, str] = {
 }
 
 
+_DUTCH = frozenset(("hoeveel", "aantal", "gemiddelde", "toon", "welke"))
+"""First words of questions that may have no function word: `hoeveel alarmen per pomp`."""
+
 FOLLOW_UP = "a follow-up: the sources are searched for what it stands for"
 
 
@@ -86,7 +89,7 @@ def decide(question: str) -> Decision:
         for kind, tongue, pattern in _TABLE:
             if pattern.fullmatch(phrase):
                 return _decision(kind, tongue)
-    return _decision("retrieve", language(question))
+    return _decision("retrieve", "nl" if said.split()[0] in _DUTCH else language(question))
 
 
 def _decision(kind: Kind, tongue: Language) -> Decision:

@@ -470,3 +470,13 @@ async def test_a_search_that_fails_on_the_way_leaves_a_partial_answer() -> None:
     _, second = (chunk["data"] for chunk in entries if chunk["type"] == "data-retrieval")
     assert (second["legs"][0]["state"], second["stopped"]) == ("failed", "failed")
     assert entries[-1]["type"] == "finish"
+
+
+async def test_what_would_be_sent_has_every_step() -> None:
+    """The rendered prompt is the one that the model is sent."""
+    model = Echo()
+    asked = pipeline(model)
+    rendered = await asked.rendered(question("the state"))
+    await tell(asked, question("the state"))
+    assert rendered is not None
+    assert rendered.messages == model.requests[0].messages

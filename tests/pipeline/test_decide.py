@@ -95,3 +95,9 @@ def test_an_unknown_failure_is_told_in_general_words() -> None:
     """A code without a sentence of its own gets one that tells nothing internal."""
     assert failure("model_unavailable", "en") != failure("odd", "en") == failure("internal", "en")
     assert failure("odd", "nl")
+
+
+def test_a_short_question_for_a_number_has_its_language() -> None:
+    """Its first word tells it where no function word does."""
+    assert decide("Hoeveel alarmen per pomp?").language == "nl"
+    assert decide("alarms per pump").language == "en"
