@@ -17,6 +17,7 @@ from chatserver.edge import answers, graph, knowledge, operations, page
 from chatserver.edge.drain import drain_on_signals
 from chatserver.edge.identity import Identify, anonymous
 from chatserver.edge.problems import Problem, on_bug, on_http_exception, on_log_unavailable, on_problem
+from chatserver.edge.starting import ExplainedStart
 from chatserver.edge.websocket import ChatSocket, SocketDoor
 from chatserver.models.port import Model
 from chatserver.settings import Settings, load_settings
@@ -58,7 +59,7 @@ def create_app(
             HTTPException: on_http_exception,
             Exception: on_bug,
         },
-        middleware=[Middleware(SocketDoor, path="/ws", door=ChatSocket(identify))],
+        middleware=[Middleware(SocketDoor, path="/ws", door=ChatSocket(identify)), Middleware(ExplainedStart)],
         lifespan=lifespan,
     )
     app.state.identify = identify

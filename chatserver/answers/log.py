@@ -29,6 +29,8 @@ class LogError(Exception):
 class LogUnavailable(LogError):
     """The store can't be reached or can't write now; trying again may help."""
 
+    code = "unavailable"
+
 
 class Fenced(LogError):
     """The claim is no longer the answer's: another owner has taken it over, or the answer is sealed."""

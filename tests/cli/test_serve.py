@@ -115,3 +115,14 @@ def test_it_ends_when_told(tmp_path: Path, number: signal.Signals) -> None:
         out, err = process.communicate(timeout=20)
     assert process.returncode == 0
     assert "Traceback" not in out + err
+
+
+def test_a_redis_that_is_away_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that cannot reach its log ends with what is wrong and its code, without a traceback."""
+    monkeypatch.setenv("CHATSERVER_REDIS_URL", "redis://127.0.0.1:1")
+    with program("serve", "--port", "0", directory=tmp_path) as process:
+        _, told = process.communicate(timeout=50)
+        assert process.returncode == 1
+    assert "Redis does not answer" in told
+    assert "(unavailable)" in told
+    assert "Traceback" not in told
