@@ -12,6 +12,7 @@ from graph.weights import NEAR, combine
 from retrieval.types import Hit, Link
 
 _ROWS = 4_000
+_LINKS = 6_000  # of some dozen passages
 
 
 class Neo4jGraphStore:
@@ -84,7 +85,7 @@ class Neo4jGraphStore:
             "entities": list(dict.fromkeys(entities)),
             "near": near,
             "titled": near is None,
-            "rows": _ROWS,
+            "rows": _ROWS if near is None else _LINKS,
         }
         rows = await self._db.read(walk(hops), parameters)
         return (rows[0][0], [Step(*step) for step in rows[0][1]]) if rows else (0, [])

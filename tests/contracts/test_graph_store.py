@@ -151,6 +151,14 @@ async def test_a_hub_has_links_to_its_own_document_only(store: GraphStore) -> No
     assert {link.target for link in found} <= {"city"}
 
 
+async def test_what_is_too_common_to_be_followed_is_not_shared_either(store: GraphStore) -> None:
+    """A name in more than 30 passages (2 % of a large corpus): its document is told who mentions it, nobody else."""
+    common = [(f"c{i:02}", f"Thing {i}", "It stands in Amsterdam.") for i in range(40)]
+    await fill(store, ("city", "Amsterdam", "A capital."), *common)
+    assert await store.links(["c00"]) == []
+    assert len(await store.links(["city"])) == 40
+
+
 async def test_from_entities(store: GraphStore) -> None:
     """A name leads to the document called so, then to the passages that mention it."""
     await fill(store, *CORPUS)

@@ -26,8 +26,8 @@ CALL (frontier, hub, near, hop) {
         UNWIND frontier AS source
         MATCH (source)-[mention:MENTIONS]->(entity:Entity)
         WITH source, mention, entity, COUNT { (entity)<-[:MENTIONS]-() } AS df,
-            COUNT { (entity)<-[:PLAIN]-() } AS plain, near
-        WHERE 1 < df <= near AND 7 * plain <= 3 * df
+            COUNT { (entity)<-[:PLAIN]-() } AS plain, hub, near
+        WHERE 1 < df <= near AND df <= hub AND 7 * plain <= 3 * df
         WITH source, mention, entity, df
         ORDER BY df
         MATCH (entity)<-[:MENTIONS]-(target:Passage)
