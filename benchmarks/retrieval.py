@@ -12,6 +12,8 @@ The shipped weights are trained on the development sets. On a set that they name
 cross-validated: each question is ranked by weights of the four fifths of these sets' questions that it shares no
 passage with. On any other set the shipped weights rank.
 
+`--store pinecone+neo4j` says what the same questions find there; `retrieval_stores` tells what is real of it.
+
 `--grow` measures the base of all corpora at these numbers of documents, most of them synthetic copies
 (`retrieval_corpora.grown`), each in a process of its own.
 """
