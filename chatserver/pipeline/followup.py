@@ -119,7 +119,7 @@ def _bound(question: str, last: _Last) -> str | None:
         return _bound_dutch(question, last, named)
     if (pronoun := _PERSON.search(question)) and last.person:
         return _put(question, pronoun, last.person)
-    if named:
+    if named or _says_enough(question):
         return None
     if (pronoun := _THERE.search(question)) and not _EXISTS.search(question):
         return _put(question, pronoun, f"in {last.place}") if last.place else _behind(question, last.topic)
@@ -128,10 +128,16 @@ def _bound(question: str, last: _Last) -> str | None:
     return None
 
 
+def _says_enough(question: str) -> bool:
+    """More than three content words: its "it" may well be nobody's ("what if it smells of ammonia and my eyes hurt"),
+    its "that" a conjunction, and a search has enough to go by."""
+    return len(content_words(question)) > 3
+
+
 def _bound_dutch(question: str, last: _Last, named: bool) -> str | None:
     if _PERSON_NL.search(question) and last.person:
         return _behind(question, last.person)
-    if named:
+    if named or _says_enough(question):
         return None
     if _THERE_NL.search(question):
         return _behind(question, last.place or last.topic)

@@ -85,6 +85,7 @@ async def test_the_last_second_is_lost(nodes: Sequence[Server], redis: RedisServ
     assert generation(redis, answer) == 1, "nobody had to tell it again"
 
 
+@pytest.mark.slow
 async def test_the_last_second_is_lost_with_the_node_that_told_it(
     nodes: Sequence[Server], redis: RedisServer, tmp_path: Path
 ) -> None:
@@ -107,6 +108,7 @@ async def test_the_last_second_is_lost_with_the_node_that_told_it(
             await holds(play, nodes[1])
 
 
+@pytest.mark.slow
 async def test_failover_to_a_stale_replica(tmp_path: Path) -> None:
     """A replica that has not heard of the last entries becomes the master, behind the same address: readers are
     `resumed`, an answer that ended meanwhile is whole, and questions are taken again."""

@@ -43,6 +43,8 @@ def test_a_follow_up_stands_alone(turn: Turn, question: str, stands_for: str) ->
         "Which alarms exist in the plant?",
         "Is there a spare part for the oil pump?",
         "How does P-202 prime itself?",
+        "What should I do if it smells of ammonia and my eyes hurt?",
+        "Wat moet ik doen als het naar ammoniak ruikt en dat pijn doet aan mijn ogen?",
         "Hoe lang duurt een afspraak met de leverancier?",
         "Welke alarmen zijn actief?",
         "And which alarms were raised on the eleventh of March?",
