@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -17,7 +18,7 @@ from retrieval.errors import InvalidFilter, RetrievalError
 from retrieval.filters import parse as parse_filter
 from retrieval.hybrid import Hybrid
 from retrieval.ports import DocumentStore
-from retrieval.types import Found, Query
+from retrieval.types import Found, Query, RankedPassage
 
 _AT_ONCE = 5
 """Queries of one request that run at a time."""
@@ -110,18 +111,21 @@ async def _search_one(hybrid: Hybrid, query: Query) -> dict[str, Any]:
         found = await hybrid.search(query)
     except RetrievalError as failure:
         error = {"error": failure.code}
-    passages = [
-        {
-            "id": ranked.passage.id,
-            "title": ranked.passage.title,
-            "text": ranked.passage.text,
-            "score": ranked.score,
-            "why": list(ranked.why),
-        }
-        for ranked in found.passages
-    ]
+    passages = [_found(ranked) for ranked in found.passages]
     ms = round((time.perf_counter() - started) * 1000, 2)
     return {"query": query.text, "passages": passages, "ms": ms, **error}
+
+
+def _found(ranked: RankedPassage) -> dict[str, Any]:
+    told = {
+        "id": ranked.passage.id,
+        "title": ranked.passage.title,
+        "text": ranked.passage.text,
+        "score": ranked.score,
+        "why": list(ranked.why),
+        "ranks": dict(ranked.ranks),
+    }
+    return told | ({"via": asdict(ranked.via)} if ranked.via else {})
 
 
 ROUTES = [Route("/v1/search", search, methods=["POST"]), Route("/v1/passages/{passage:path}", get_passage)]

@@ -115,8 +115,10 @@ def test_ingest_and_search(run: Run) -> None:
     assert "1 unchanged" in run("ingest", "docs").out
     found = json.loads(run("search", "glycol pump", "--json").out)
     assert found["passages"][0]["title"] == "Pumps"
+    assert found["passages"][0]["ranks"] == {"vector": 1, "keyword": 1}
     shown = run("search", "glycol pump", "--top-k", "1").out
     assert shown.startswith("1. Pumps")
+    assert "vector #1" in shown
     assert "keyword #1" in shown
 
 

@@ -2,21 +2,40 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 
 import pytest
 
+from chatserver.models.openai_compatible import OpenAICompatibleEmbedder
 from retrieval.embedders.minilm import MiniLmEmbedder
 from retrieval.embedders.wordllama import WordLlamaEmbedder
 from retrieval.errors import InvalidText
 from retrieval.ports import Embedder
+from tests.models.openai_server import openai_server
 
 
-@pytest.fixture(params=[WordLlamaEmbedder, MiniLmEmbedder])
+@asynccontextmanager
+async def openai_compatible() -> AsyncIterator[Embedder]:
+    """The official SDK against a server of our own over HTTP, whose vectors are made of hashes."""
+    async with (
+        openai_server() as server,
+        aclosing(OpenAICompatibleEmbedder("e", server.dimension, api_key="sk-1", base_url=server.url)) as embedder,
+    ):
+        yield embedder
+
+
+EMBEDDERS: dict[str, Callable[[], AbstractAsyncContextManager[Embedder]]] = {
+    "wordllama": lambda: aclosing(WordLlamaEmbedder()),
+    "minilm": lambda: aclosing(MiniLmEmbedder()),
+    "openai": openai_compatible,
+}
+
+
+@pytest.fixture(params=EMBEDDERS)
 async def embedder(request: pytest.FixtureRequest) -> AsyncIterator[Embedder]:
-    embedder: WordLlamaEmbedder | MiniLmEmbedder = request.param()
-    yield embedder
-    await embedder.aclose()
+    async with EMBEDDERS[request.param]() as embedder:
+        yield embedder
 
 
 async def test_vectors_are_plain_finite_floats_of_the_dimension(embedder: Embedder) -> None:

@@ -10,6 +10,7 @@ import pytest
 from chatserver import __version__
 from chatserver.answers.log import LogUnavailable
 from chatserver.answers.meta import NewAnswer
+from retrieval.types import Document
 from tests.edge.conftest import Doors
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -182,6 +183,24 @@ async def test_a_search_of_nothing_known_is_empty(doors: Doors) -> None:
         ("cool\x00ing \U0001f9ca", []),
     ]
     assert (body["success_rate"], body["empty_contexts"]) == (1.0, 2)
+
+
+async def test_a_search_tells_why_each_passage_is_there(doors: Doors) -> None:
+    """Its place in each leg that found it, and from which passage it is reached by which link; in words too."""
+    documents = [
+        Document("p1", "Pump P-101", "It circulates the coolant. It is driven by Motor M-5."),
+        Document("m5", "Motor M-5", "A three-phase machine, wound in Delft."),
+    ]
+    await doors.system.knowledge.ingestion.ingest_documents(documents, "why")
+    body = {"queries": ["Where was the motor of Pump P-101 wound?"], "namespace": "why"}
+    (result,) = (await doors.request("POST", "/v1/search", json=body)).json()["results"]
+    found = {passage["id"]: passage for passage in result["passages"]}
+    assert found["p1"]["ranks"].keys() == {"vector", "keyword", "graph"}
+    assert found["p1"]["ranks"]["graph"] == 1
+    link = {"source": "p1", "title": "Pump P-101", "kind": "title", "name": "Motor M-5"}
+    assert found["m5"]["via"] == link
+    assert "expansion: «Motor M-5», named in «Pump P-101»" in found["m5"]["why"]
+    assert any(why.startswith("vector #") for why in found["m5"]["why"])
 
 
 async def test_alive_and_ready(doors: Doors) -> None:
