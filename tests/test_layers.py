@@ -74,6 +74,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "chatserver.pipeline.decide",
         "chatserver.pipeline.reached",
         "chatserver.pipeline.wording",
+        "chatserver.redis",
+        "chatserver.redis.address",
     ),
     "ports": (
         "retrieval.filters",
@@ -86,6 +88,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "chatserver.pipeline.followup",
         "chatserver.pipeline.looking",
         "chatserver.pipeline.port",
+        "chatserver.redis.errors",
         "chatserver.server_config",
         "chatserver.settings.*",
     ),
@@ -104,7 +107,6 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "chatserver.answers.redis_format",
         "chatserver.answers.redis_held",
         "chatserver.answers.redis_index",
-        "chatserver.answers.redis_link",
         "chatserver.answers.redis_report",
         "chatserver.answers.redis_restore",
         "chatserver.answers.redis_scripts",
@@ -114,6 +116,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "chatserver.embeddings.file_cache",
         "chatserver.embeddings.redis_cache",
         "chatserver.models.*",
+        "chatserver.redis.*",
     ),
     "orchestration": (
         "retrieval.hybrid",
@@ -152,7 +155,7 @@ NEVER: dict[str, tuple[str, ...]] = {
 # Every third-party package and the modules that may import it; what is not here may not be imported.
 THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "aiohttp": ("retrieval.pinecone",),
-    "hiredis": ("chatserver.answers.redis_link",),
+    "hiredis": ("chatserver.redis.link",),
     "httpx": ("chatserver.cli", "chatserver.client"),
     "jinja2": ("prompts",),
     "langchain_core": ("retrieval.langchain",),

@@ -55,10 +55,11 @@ from chatserver.answers.redis_keys import (
     question_blob,
     ring_channel,
 )
-from chatserver.answers.redis_link import PATIENCE_S, Address, RedisLink
 from chatserver.answers.redis_restore import Restorer
 from chatserver.answers.redis_shard import refuse_shard
 from chatserver.answers.states import AnswerState
+from chatserver.redis.address import Address
+from chatserver.redis.link import PATIENCE_S, RedisLink
 
 log = structlog.get_logger(__name__)
 

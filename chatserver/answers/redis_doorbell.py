@@ -19,8 +19,9 @@ import structlog
 
 from chatserver.answers.log import LogUnavailable, Ring
 from chatserver.answers.redis_keys import NEWS, ring_channel
-from chatserver.answers.redis_link import Address, RedisLink
 from chatserver.answers.redis_scripts import PUBLISH
+from chatserver.redis.address import Address
+from chatserver.redis.link import RedisLink
 
 log = structlog.get_logger(__name__)
 

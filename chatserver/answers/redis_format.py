@@ -9,7 +9,7 @@ another format: Redis keeps the newest that was used, and a node that does not k
 from typing import Final
 
 from chatserver.answers.log import LogError
-from chatserver.answers.redis_link import RedisLink
+from chatserver.redis.link import RedisLink
 
 FORMAT: Final = 1
 FORMAT_KEY: Final = "cs:format"

@@ -11,8 +11,8 @@ from typing import Final
 from chatserver.answers.log import ChatSummary
 from chatserver.answers.meta import AnswerMeta, NewAnswer
 from chatserver.answers.redis_keys import DUE, answer_of, due_member, entries_key, meta_key, stops_key, user_key
-from chatserver.answers.redis_link import RedisLink
 from chatserver.answers.redis_scripts import ASK
+from chatserver.redis.link import RedisLink
 
 _STOPS_S = 86_400
 

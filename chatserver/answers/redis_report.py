@@ -1,8 +1,10 @@
 """What a Redis is and promises, in a line for an operator."""
 
 from chatserver.answers.log import LogError, LogUnavailable
-from chatserver.answers.redis_link import Address, RedisLink, RedisRefused
 from chatserver.answers.redis_shard import refuse_shard
+from chatserver.redis.address import Address
+from chatserver.redis.errors import RedisRefused
+from chatserver.redis.link import RedisLink
 
 OLDEST = (7, 0)
 _ADVICE = {

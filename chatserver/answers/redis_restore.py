@@ -15,8 +15,8 @@ from chatserver.answers.redis_doorbell import Doorbell
 from chatserver.answers.redis_held import START, Held, Kept
 from chatserver.answers.redis_index import RedisIndex
 from chatserver.answers.redis_keys import NEWS, entries_key, meta_key, question_blob
-from chatserver.answers.redis_link import RedisLink
 from chatserver.answers.redis_scripts import COMPACT, CREATE, RESTORE
+from chatserver.redis.link import RedisLink
 
 log = structlog.get_logger(__name__)
 

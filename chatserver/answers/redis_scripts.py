@@ -4,7 +4,9 @@ import hashlib
 from importlib import resources
 from typing import Any
 
-from chatserver.answers.redis_link import Argument, RedisLink, RedisRefused
+from chatserver.redis.address import Argument
+from chatserver.redis.errors import RedisRefused
+from chatserver.redis.link import RedisLink
 
 
 class Script:

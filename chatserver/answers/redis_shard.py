@@ -8,7 +8,8 @@ import asyncio
 from typing import Final
 
 from chatserver.answers.log import LogError
-from chatserver.answers.redis_link import RedisLink, RedisRefused
+from chatserver.redis.errors import RedisRefused
+from chatserver.redis.link import RedisLink
 
 PROBES: Final = 512
 """Keys that are looked for, in one round trip, in slots as good as random. A shard that serves 98 of 100 slots passes

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Self
 
-from chatserver.answers.log import LogUnavailable
-from chatserver.answers.redis_link import Address, RedisLink
 from chatserver.embeddings.packing import pack, unpack
 from chatserver.embeddings.port import CacheUnavailable, Key
+from chatserver.redis.address import Address
+from chatserver.redis.errors import RedisUnavailable
+from chatserver.redis.link import RedisLink
 from retrieval.types import Vector
 
 _PREFIX = "chatserver:vector:"
@@ -38,7 +39,7 @@ class RedisCache:
         try:
             async with asyncio.timeout(self._call_s):
                 found = await self._link.call("MGET", *(_PREFIX + key for key in keys))
-        except (LogUnavailable, TimeoutError) as error:
+        except (RedisUnavailable, TimeoutError) as error:
             raise CacheUnavailable(str(error) or "Redis is silent") from error
         pairs = zip(keys, found, strict=True)
         return {key: vector for key, packed in pairs if packed and (vector := unpack(packed)) is not None}
@@ -48,7 +49,7 @@ class RedisCache:
             async with asyncio.timeout(self._call_s), asyncio.TaskGroup() as group:
                 for key, vector in vectors.items():  # all leave in one write
                     group.create_task(self._link.call("SET", _PREFIX + key, pack(vector), "PX", self._keep_ms))
-        except* (LogUnavailable, TimeoutError) as errors:
+        except* (RedisUnavailable, TimeoutError) as errors:
             raise CacheUnavailable(str(errors.exceptions[0]) or "Redis is silent") from None
 
     async def aclose(self) -> None:

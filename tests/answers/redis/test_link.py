@@ -11,8 +11,9 @@ import pytest
 from chatserver.answers.log import Appended, Claim, LogUnavailable
 from chatserver.answers.redis import RedisAnswerLog
 from chatserver.answers.redis_keys import due_member, user_key
-from chatserver.answers.redis_link import Address, RedisLink
 from chatserver.answers.states import AnswerState
+from chatserver.redis.address import Address
+from chatserver.redis.link import RedisLink
 from tests.answers.redis.conftest import Opener
 from tests.contracts.answer_logs import LEASE_S, batch, begun, entry, question, read_all
 from tests.contracts.redis_server import RedisServer

@@ -12,18 +12,15 @@ import random
 import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, TypeAlias
-from urllib.parse import parse_qs, unquote, urlsplit
+from typing import Any
 
 import hiredis
 import structlog
 
-from chatserver.answers.log import LogUnavailable
+from chatserver.redis.address import Address, Argument
+from chatserver.redis.errors import RedisRefused, RedisUnavailable
 
 log = structlog.get_logger(__name__)
-
-Argument: TypeAlias = str | bytes | int | float
 
 PATIENCE_S = 5.0
 _CONNECT_S = 2.0
@@ -32,49 +29,6 @@ _BACKOFF_S = (0.02, 0.05, 0.1, 0.2, 0.5)
 _LOST = "the connection to Redis was lost"
 _READ_ONLY = ("READONLY", "LOADING", "MASTERDOWN")
 """What a server says that can't be written to: another one may have taken its place at this address."""
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a Redis is and how to be let in. Never printed: it may hold a password."""
-
-    host: str
-    port: int
-    path: str | None
-    tls: bool
-    username: str | None
-    password: str | None
-    database: int
-
-    @classmethod
-    def parse(cls, url: str) -> "Address":
-        """`redis://[[user]:password@]host[:port][/database]`, `rediss://…` for TLS, `unix://…/path[?db=N]`. Raises
-        `ValueError`."""
-        parts = urlsplit(url)
-        if parts.scheme not in {"redis", "rediss", "unix"}:
-            raise ValueError("should be a URL that starts with redis:// or rediss:// or unix://")
-        local = parts.scheme == "unix"
-        database = parse_qs(parts.query).get("db", ["0"])[0] if local else parts.path.strip("/") or "0"
-        if not database.isdigit():
-            raise ValueError("the database of Redis should be a number")
-        return cls(
-            host=parts.hostname or "localhost",
-            port=parts.port or 6379,
-            path=unquote(parts.path) if local else None,
-            tls=parts.scheme == "rediss",
-            username=unquote(parts.username) if parts.username else None,
-            password=unquote(parts.password) if parts.password else None,
-            database=int(database),
-        )
-
-    def greeting(self) -> list[tuple[Argument, ...]]:
-        """The commands that a connection begins with."""
-        commands: list[tuple[Argument, ...]] = []
-        if self.password is not None:
-            commands.append(("AUTH", *((self.username,) if self.username else ()), self.password))
-        if self.database:
-            commands.append(("SELECT", self.database))
-        return [*commands, ("CLIENT", "SETNAME", "chatserver"), ("PING",)]
 
 
 class _Wire(asyncio.Protocol):
@@ -99,7 +53,7 @@ class _Wire(asyncio.Protocol):
 
     def call(self, *command: Argument) -> "asyncio.Future[Any]":
         if self._transport is None:
-            raise LogUnavailable(_LOST)
+            raise RedisUnavailable(_LOST)
         reply: asyncio.Future[Any] = self._loop.create_future()
         self._waiting.append((self._loop.time(), reply))
         self.tell(*command)
@@ -124,7 +78,7 @@ class _Wire(asyncio.Protocol):
         while self._waiting:
             _, reply = self._waiting.popleft()
             if not reply.done():
-                reply.set_exception(LogUnavailable(_LOST))
+                reply.set_exception(RedisUnavailable(_LOST))
         self._lost()
 
     def waits_since(self) -> float | None:
@@ -184,20 +138,20 @@ class RedisLink:
         return self._ready and self._wire is not None and self._wire.is_open
 
     async def open(self, *, required: bool = True) -> None:
-        """Returns once connected. Raises `LogUnavailable` when the first attempt fails; then nothing is left open.
+        """Returns once connected. Raises `RedisUnavailable` when the first attempt fails; then nothing is left open.
         When the connection is not `required` it returns all the same, and the link goes on trying."""
         try:
             await self._connect()
-        except LogUnavailable:
+        except RedisUnavailable:
             if required:
                 raise
         self._keeper = asyncio.create_task(self._keep(), name="redis-link")
 
     async def call(self, *command: Argument) -> Any:
-        """The reply. Raises `LogUnavailable` while there is no connection, and for every error that Redis answers."""
+        """The reply. Raises `RedisUnavailable` while there is no connection, and for every error that Redis answers."""
         wire = self._wire
         if wire is None or not self._ready:
-            raise LogUnavailable("there is no connection to Redis")
+            raise RedisUnavailable("there is no connection to Redis")
         try:
             return await wire.call(*command)
         except hiredis.ReplyError as error:
@@ -238,9 +192,9 @@ class RedisLink:
                 async with asyncio.timeout(self._patience_s):
                     await self._opened()
             self._ready = True
-        except (OSError, LogUnavailable, hiredis.ReplyError) as error:  # TimeoutError is an OSError
+        except (OSError, RedisUnavailable, hiredis.ReplyError) as error:  # TimeoutError is an OSError
             self._give_up(wire)
-            raise LogUnavailable(f"Redis does not answer: {_told(error)}") from None
+            raise RedisUnavailable(f"Redis does not answer: {_told(error)}") from None
         except BaseException:  # cancelled in the middle: nobody else knows this connection
             self._give_up(wire)
             raise
@@ -274,7 +228,7 @@ class RedisLink:
                 await self._connect()
                 self._tell(log.info, "connected to Redis again", attempts=attempt)
                 self._reopened()
-            except LogUnavailable as error:
+            except RedisUnavailable as error:
                 if attempt == 1:
                     self._tell(log.warning, "cannot connect to Redis, trying on", error=str(error))
 
@@ -292,10 +246,6 @@ class RedisLink:
     def _tell(self, tell: Callable[..., object], event: str, **details: object) -> None:
         if self._report:
             tell(event, **details)
-
-
-class RedisRefused(LogUnavailable):
-    """Redis has answered with an error; the text begins with its code."""
 
 
 def _told(error: Exception) -> str:
