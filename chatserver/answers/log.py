@@ -121,10 +121,11 @@ class AnswerLog(Protocol):
         """The chat's answers, oldest question first; with `undelivered` only those not yet delivered."""
 
     async def chats(self, user: str, limit: int) -> list[ChatSummary]:
-        """The user's chats, last used first."""
+        """The user's chats, last used first; that of the user's jobs is not among them."""
 
-    async def claimable(self, limit: int) -> list[str]:
-        """Answers that `claim` would give now, oldest first."""
+    async def claimable(self, limit: int, *, jobs: bool = False) -> list[str]:
+        """Answers that `claim` would give now, oldest first: those to questions, or with `jobs` those that are the
+        logs of jobs (`chatserver.answers.meta.is_job`)."""
 
     async def stop_requests(self, owner: str) -> list[str]:
         """The answers that this owner is to stop."""

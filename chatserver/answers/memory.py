@@ -14,7 +14,7 @@ from chatserver.answers.log import (
     Listener,
     Ring,
 )
-from chatserver.answers.meta import AnswerMeta, NewAnswer
+from chatserver.answers.meta import JOBS, AnswerMeta, NewAnswer, is_job
 from chatserver.answers.states import AnswerState
 
 
@@ -113,16 +113,18 @@ class MemoryAnswerLog:
     async def chats(self, user: str, limit: int) -> list[ChatSummary]:
         by_chat: dict[str, list[AnswerMeta]] = {}
         for meta in self._of_user(user):
-            by_chat.setdefault(meta.question.chat, []).append(meta)
+            if meta.question.chat != JOBS:
+                by_chat.setdefault(meta.question.chat, []).append(meta)
         summaries = [
             ChatSummary(chat, metas[0].question.text, metas[-1].question.asked_at, len(metas))
             for chat, metas in by_chat.items()
         ]
         return sorted(summaries, key=lambda summary: -summary.updated_at)[:limit]
 
-    async def claimable(self, limit: int) -> list[str]:
+    async def claimable(self, limit: int, *, jobs: bool = False) -> list[str]:
         now = self._clock()
-        metas = [stored.meta for stored in self._answers.values() if self._is_claimable(stored.meta, now)]
+        metas = [stored.meta for id, stored in self._answers.items() if is_job(id) == jobs]
+        metas = [meta for meta in metas if self._is_claimable(meta, now)]
         return [meta.answer for meta in sorted(metas, key=lambda meta: meta.question.asked_at)][:limit]
 
     async def stop_requests(self, owner: str) -> list[str]:

@@ -2,9 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from chatserver.answers.states import AnswerState
+
+JOBS: Final = "jobs"
+"""The chat that holds a user's jobs. It is not among the user's chats."""
+_JOB: Final = "job-"
+
+
+def job_id(unique: str) -> str:
+    """The answer id of a job: its kind can be read from it."""
+    return f"{_JOB}{unique}"
+
+
+def is_job(answer: str) -> bool:
+    """Whether the answer is the log of a job: it has an owner of its own kind."""
+    return answer.startswith(_JOB)
 
 
 @dataclass(frozen=True, slots=True)

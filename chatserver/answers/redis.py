@@ -225,10 +225,10 @@ class RedisAnswerLog:
     async def chats(self, user: str, limit: int) -> list[ChatSummary]:
         return await self._index.chats(user, limit)
 
-    async def claimable(self, limit: int) -> list[str]:
+    async def claimable(self, limit: int, *, jobs: bool = False) -> list[str]:
         self._expect_all()  # owners have the first word
         now = await self._time()
-        due = await self._index.due(now, limit)
+        due = await self._index.due(now, limit, jobs=jobs)
         judged = await asyncio.gather(*(self._is_claimable(answer, place, now) for answer, place in due.items()))
         return [answer for answer, can in zip(due, judged, strict=True) if can][:limit]
 

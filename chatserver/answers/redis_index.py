@@ -9,8 +9,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from chatserver.answers.log import ChatSummary
-from chatserver.answers.meta import AnswerMeta, NewAnswer
-from chatserver.answers.redis_keys import DUE, answer_of, due_member, entries_key, meta_key, stops_key, user_key
+from chatserver.answers.meta import JOBS, AnswerMeta, NewAnswer
+from chatserver.answers.redis_keys import (
+    answer_of,
+    due_key,
+    due_key_of,
+    due_member,
+    entries_key,
+    meta_key,
+    stops_key,
+    user_key,
+)
 from chatserver.answers.redis_scripts import ASK
 from chatserver.redis.link import RedisLink
 
@@ -58,23 +67,24 @@ class RedisIndex:
         """The answer is its ask's own: it stays, and waits for an owner."""
         await asyncio.gather(
             self._writes.call("PERSIST", meta_key(new.answer)),
-            self._writes.call("ZADD", DUE, "NX", 0, due_member(new.asked_at, new.answer)),
+            self._writes.call("ZADD", due_key_of(new.answer), "NX", 0, due_member(new.asked_at, new.answer)),
         )
 
     async def look_at(self, new: NewAnswer, at: float) -> None:
         """When the answer may be without an owner; 0 means that it is."""
-        await self._writes.call("ZADD", DUE, repr(at), due_member(new.asked_at, new.answer))
+        await self._writes.call("ZADD", due_key_of(new.answer), repr(at), due_member(new.asked_at, new.answer))
 
-    async def due(self, now: float, limit: int) -> dict[str, bytes]:
+    async def due(self, now: float, limit: int, *, jobs: bool) -> dict[str, bytes]:
         """Answers to look at, oldest question first, each with its place in the index."""
+        key = due_key(jobs=jobs)
         queued, expired = await asyncio.gather(
-            self._reads.call("ZRANGEBYSCORE", DUE, 0, 0, "LIMIT", 0, limit),
-            self._reads.call("ZRANGEBYSCORE", DUE, "(0", f"({now!r}", "LIMIT", 0, limit),
+            self._reads.call("ZRANGEBYSCORE", key, 0, 0, "LIMIT", 0, limit),
+            self._reads.call("ZRANGEBYSCORE", key, "(0", f"({now!r}", "LIMIT", 0, limit),
         )
         return {answer_of(member): member for member in sorted({*queued, *expired})}
 
     async def forget_due(self, place: bytes) -> None:
-        await self._writes.call("ZREM", DUE, place)
+        await self._writes.call("ZREM", due_key_of(answer_of(place)), place)
 
     async def note_stop(self, meta: AnswerMeta) -> None:
         if meta.owner is not None:
@@ -95,9 +105,10 @@ class RedisIndex:
         return [name.decode() for name in await self._reads.call("LRANGE", user_key(user, "chat", chat), 0, -1)]
 
     async def chats(self, user: str, limit: int) -> list[ChatSummary]:
-        used = await self._reads.call("ZREVRANGE", user_key(user, "chats"), 0, limit - 1, "WITHSCORES")
-        pairs = zip(used[::2], used[1::2], strict=True)
-        return list(await asyncio.gather(*(self._summary(user, chat.decode(), float(at)) for chat, at in pairs)))
+        used = await self._reads.call("ZREVRANGE", user_key(user, "chats"), 0, limit, "WITHSCORES")
+        named = [(chat.decode(), float(at)) for chat, at in zip(used[::2], used[1::2], strict=True)]
+        chats = [(chat, at) for chat, at in named if chat != JOBS][:limit]
+        return list(await asyncio.gather(*(self._summary(user, chat, at) for chat, at in chats)))
 
     async def _summary(self, user: str, chat: str, updated_at: float) -> ChatSummary:
         title, answers = await asyncio.gather(

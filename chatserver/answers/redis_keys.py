@@ -8,6 +8,7 @@ One answer's keys share a hash tag, and so do one user's: every script and trans
     cs:{u:N:USER}:chats  sorted set: chats by the time of their last question
     cs:{u:N:USER}:titles hash: chat to its first question
     cs:due               sorted set: unsealed answers by when to look whether they can be claimed, 0 for queued ones
+    cs:due:jobs          the same of jobs
     cs:stops:OWNER       set: answers that this owner may have to stop
     cs:format            string: what all this is the shape of, see `redis_format`
 """
@@ -18,10 +19,9 @@ from typing import Any, Final
 
 import orjson
 
-from chatserver.answers.meta import AnswerMeta, NewAnswer
+from chatserver.answers.meta import AnswerMeta, NewAnswer, is_job
 from chatserver.answers.states import AnswerState
 
-DUE: Final = "cs:due"
 NEWS: Final = "cs:news"
 """The channel of what every process must hear."""
 RINGS: Final = 4096
@@ -47,6 +47,14 @@ def user_key(user: str, *rest: str) -> str:
 
 def stops_key(owner: str) -> str:
     return f"cs:stops:{owner}"
+
+
+def due_key(*, jobs: bool) -> str:
+    return "cs:due:jobs" if jobs else "cs:due"
+
+
+def due_key_of(answer: str) -> str:
+    return due_key(jobs=is_job(answer))
 
 
 def ring_channel(answer: str) -> str:

@@ -29,7 +29,7 @@ from chatserver.answers.log import (
     LogUnavailable,
     Ring,
 )
-from chatserver.answers.meta import AnswerMeta, NewAnswer
+from chatserver.answers.meta import JOBS, AnswerMeta, NewAnswer, job_id
 from chatserver.answers.sqlite_schema import COLUMNS, MIGRATION, SCHEMA, meta_of, row_of
 from chatserver.answers.states import AnswerState
 from retrieval.embedded.database import Database
@@ -188,20 +188,21 @@ class SqliteAnswerLog:
             rows = db.execute(
                 "SELECT chat, (SELECT text FROM answers f WHERE f.user = a.user AND f.chat = a.chat"
                 " ORDER BY asked_at, key LIMIT 1), max(asked_at), count(*)"
-                " FROM answers a WHERE user = ? GROUP BY chat ORDER BY max(asked_at) DESC LIMIT ?",
-                (user, limit),
+                " FROM answers a WHERE user = ? AND chat <> ? GROUP BY chat ORDER BY max(asked_at) DESC LIMIT ?",
+                (user, JOBS, limit),
             )
             return [ChatSummary(*row) for row in rows]
 
         return await self._read(run)
 
-    async def claimable(self, limit: int) -> list[str]:
+    async def claimable(self, limit: int, *, jobs: bool = False) -> list[str]:
         now = self._clock()
+        kind = f"id {'GLOB' if jobs else 'NOT GLOB'} :job"
 
         def run(db: sqlite3.Connection) -> list[str]:
             rows = db.execute(
-                f"SELECT id FROM answers WHERE {_CLAIMABLE} ORDER BY asked_at LIMIT :limit",
-                {"now": now, "limit": limit},
+                f"SELECT id FROM answers WHERE {_CLAIMABLE} AND {kind} ORDER BY asked_at LIMIT :limit",
+                {"now": now, "limit": limit, "job": job_id("*")},
             )
             return [id for (id,) in rows]
 

@@ -46,7 +46,8 @@ class InFlight:
 
 
 class Generations:
-    """`async with Generations(…)`: leaving it cancels what still runs; `drain` first to lose no time."""
+    """`async with Generations(…)`: leaving it cancels what still runs; `drain` first to lose no time. With `jobs` it
+    runs the jobs of the log, else it answers its questions."""
 
     def __init__(
         self,
@@ -57,6 +58,7 @@ class Generations:
         owner: str,
         max_running: int = 64,
         history_turns: int = 6,
+        jobs: bool = False,
         clock: Callable[[], float] = time.time,
         batch_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
@@ -66,6 +68,7 @@ class Generations:
         self._owner = owner
         self._max_running = max_running
         self._history_turns = history_turns
+        self._jobs = jobs
         self._clock = clock
         self._batch_id = batch_id
         self._keys = ProviderKeys()
@@ -201,6 +204,8 @@ class Generations:
 
     async def _history(self, meta: AnswerMeta) -> tuple[Turn, ...]:
         """The chat's last turns before this question, oldest first."""
+        if not self._history_turns:
+            return ()
         chat = await self._answers.chat(meta.question.user, meta.question.chat)
         earlier = [other for other in chat if other.state.sealed and other.question.asked_at < meta.question.asked_at]
         return tuple(
@@ -227,7 +232,7 @@ class Generations:
 
     async def _look_around(self) -> None:
         self._look.clear()
-        for answer in await self._answers.claimable(self._max_running):
+        for answer in await self._answers.claimable(self._max_running, jobs=self._jobs):
             self._start(answer)
         if self._running:
             for answer in await self._answers.stop_requests(self._owner):

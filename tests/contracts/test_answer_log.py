@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from chatserver.answers.log import AnswerLog, Appended, Batch, Claim, Conflict, Fenced, Ring
+from chatserver.answers.meta import JOBS, job_id
 from chatserver.answers.states import AnswerState
 from tests.contracts.answer_logs import (
     IMPLEMENTATIONS,
@@ -386,6 +387,31 @@ async def test_claimable_answers_come_oldest_first(log: AnswerLog, clock: Clock)
     await claimed(log, "running")
     assert await log.claimable(10) == ["expired", "queued"]
     assert await log.claimable(1) == ["expired"]
+
+
+async def test_jobs_are_claimed_by_their_own_kind(log: AnswerLog, clock: Clock) -> None:
+    """A job's log lies beside the answers: no owner of questions is offered it, no owner of jobs a question, also
+    after it was released and after its lease has expired."""
+    job = job_id("1")
+    await log.create(question("a1", at=1.0))
+    await log.create(question(job, chat=JOBS, at=2.0))
+    assert (await log.claimable(10), await log.claimable(10, jobs=True)) == (["a1"], [job])
+    await log.release(await claimed(log, job))
+    assert (await log.claimable(10), await log.claimable(10, jobs=True)) == (["a1"], [job])
+    await claimed(log, job)
+    assert await log.claimable(10, jobs=True) == []
+    clock.now += LEASE_S + 1
+    assert await log.claimable(1, jobs=True) == [job]
+    await log.append(await claimed(log, job), batch(0, 1, seal=AnswerState.COMPLETED), LEASE_S)
+    assert (await log.claimable(10), await log.claimable(10, jobs=True)) == (["a1"], [])
+
+
+async def test_jobs_are_no_chat(log: AnswerLog) -> None:
+    """A user's jobs are read as a chat, and are not among the user's chats, however few are asked for."""
+    await log.create(question("a1", at=1.0))
+    await log.create(question(job_id("1"), chat=JOBS, at=2.0))
+    assert [chat.chat for chat in await log.chats("ada", 1)] == ["c1"]
+    assert [meta.answer for meta in await log.chat("ada", JOBS)] == [job_id("1")]
 
 
 async def test_the_first_mark_of_a_name_stays(log: AnswerLog) -> None:
