@@ -24,11 +24,12 @@ class GraphIndex(Protocol):
     call and idempotent."""
 
     async def link(self, documents: Sequence[DocumentLinks], *, namespace: str = "") -> None:
-        """Replaces all that the graph holds of these documents. A name that is new stays `unread` until
-        `relink` settles it: earlier passages may mention it."""
+        """Replaces all that the graph holds of these documents. A name that is new stays `unread` until `relink`
+        settles it: earlier passages may mention it. So does one that nothing is called by any more: passages that
+        mention it may have another name in its place."""
 
     async def unlink(self, document: str, *, namespace: str = "") -> None:
-        """An unknown document is not an error."""
+        """An unknown document is not an error. Its names may be `unread` afterwards, as with `link`."""
 
     async def link_records(self, records: Sequence[Record], *, namespace: str = "") -> None:
         """Their names (`graph.names.record_names`) become entities; replaces by (collection, id)."""
@@ -37,8 +38,8 @@ class GraphIndex(Protocol):
         """The ids of all entities that a document or a record is called by."""
 
     async def unread(self, *, limit: int, namespace: str = "") -> tuple[list[str], list[Unread]]:
-        """Up to `limit` names that are not settled, and the passages whose words contain one of them without being
-        linked to it. A name in too many passages to tell anything has none."""
+        """Up to `limit` names that are not settled, and the passages whose words contain one of them and whose links
+        may be others for it. A name in too many passages to tell anything has none."""
 
     async def relink(self, passages: Sequence[PassageLinks], settled: Sequence[str], *, namespace: str = "") -> None:
         """Replaces the mentions of these passages and settles these names. Passages that are gone are left out."""

@@ -5,7 +5,8 @@ Theory of operation
     names known at that moment. A name that comes later may stand in passages that are linked already: the store
     keeps new names as unread, finds the passages that contain their words by its full-text index, and `settle`
     reads those passages again. So the order of documents does not matter, and a new document costs a look-up for
-    each of its names instead of a pass over the corpus. What is unread survives a crash: the next ingest settles it.
+    each of its names instead of a pass over the corpus. A name that goes with its document is unread too, for the
+    passages that mention it. What is unread survives a crash: the next ingest settles it.
 """
 
 import asyncio
@@ -31,9 +32,10 @@ class Linker:
         self._new = 0
 
     async def open(self) -> None:
-        """Reads the known names; again, those that other processes have added since."""
+        """Reads the known names; again, without those that nothing is called by any more and with those that other
+        processes have added since."""
         names = await self._graph.names(namespace=self._namespace)
-        await asyncio.to_thread(lambda: [self._names.add(name) for name in names])
+        self._names = await asyncio.to_thread(NameTrie, names)
 
     async def link(self, documents: Sequence[tuple[Document, Sequence[Passage]]]) -> None:
         for document, _ in documents:
@@ -51,8 +53,8 @@ class Linker:
         await self._graph.link_records(records, namespace=self._namespace)
 
     async def settle(self, settled: Callable[[int, int], None]) -> None:
-        """Links earlier passages to the names that came after them; `settled` is told how many
-        names are done, of how many."""
+        """Links earlier passages to the names that came after them, and none to names that went; `settled` is told how
+        many names are done, of how many."""
         await self.open()
         done = 0
         while True:

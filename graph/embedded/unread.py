@@ -1,4 +1,9 @@
-"""Names that came late: which earlier passages contain their words."""
+"""Names that came late or went: which passages contain their words.
+
+A passage that mentions a new name already had it as a phrase, and keeps it. But for two cases: the longest name takes
+the place of those inside it (`Slow River` of `River`), so a passage that has one of these is read again; and a name
+that went gives that place back.
+"""
 
 import sqlite3
 from collections.abc import Iterable
@@ -6,6 +11,21 @@ from collections.abc import Iterable
 from graph.embedded.writing import hub_of
 from graph.types import Unread
 from retrieval.embedded.keywords import scope
+
+_SETTLED = """
+WITH name (entity, key) AS (
+    SELECT id, key FROM graph_entity WHERE id = :entity
+    AND (EXISTS (SELECT 1 FROM graph_name WHERE entity = id)
+         OR EXISTS (SELECT 1 FROM graph_record_name WHERE entity = id)))
+SELECT passage FROM name JOIN graph_mention AS mention ON mention.entity = name.entity
+WHERE NOT EXISTS (
+    SELECT 1 FROM graph_mention AS beside JOIN graph_entity AS inside ON inside.id = beside.entity
+    WHERE beside.passage = mention.passage AND inside.id <> name.entity
+    AND instr(' ' || name.key || ' ', ' ' || inside.key || ' '))
+UNION SELECT passage FROM name JOIN graph_plain AS plain ON plain.entity = name.entity
+UNION SELECT passage.id FROM name JOIN graph_name AS called ON called.entity = name.entity
+      JOIN graph_passage AS passage ON passage.document = called.document
+"""
 
 
 def unread(connection: sqlite3.Connection, namespace: str, limit: int) -> tuple[list[str], list[Unread]]:
@@ -19,7 +39,7 @@ def unread(connection: sqlite3.Connection, namespace: str, limit: int) -> tuple[
     for entity, key in names:
         containing = _containing(connection, namespace, key, hub + 1)
         if len(containing) <= hub:
-            passages |= containing - _linked(connection, entity)
+            passages |= containing - _settled(connection, entity)
     return [key for _, key in names], list(_texts(connection, sorted(passages)))
 
 
@@ -32,15 +52,10 @@ def _containing(connection: sqlite3.Connection, namespace: str, name: str, limit
     return {id for (id,) in rows}
 
 
-def _linked(connection: sqlite3.Connection, entity: int) -> set[int]:
-    """The passages that mention it, know it as an ordinary word, or belong to a document of this name."""
-    rows = connection.execute(
-        """SELECT passage FROM graph_mention WHERE entity = :entity
-           UNION SELECT passage FROM graph_plain WHERE entity = :entity
-           UNION SELECT passage.id FROM graph_name AS name
-                 JOIN graph_passage AS passage ON passage.document = name.document WHERE name.entity = :entity""",
-        {"entity": entity},
-    )
+def _settled(connection: sqlite3.Connection, entity: int) -> set[int]:
+    """The passages for which it changes nothing that this is a name: those that mention it and no name inside it, know
+    it as an ordinary word, or belong to a document of this name. None, when nothing is called so any more."""
+    rows = connection.execute(_SETTLED, {"entity": entity})
     return {id for (id,) in rows}
 
 

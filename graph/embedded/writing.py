@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from graph.names import record_names
 from graph.types import DocumentLinks, Entity, PassageLinks, Record
@@ -10,19 +11,30 @@ from graph.weights import hub_limit
 from retrieval.embedded.keywords import scope
 
 
+class Lost(NamedTuple):
+    """Entities that lost a mention, and those that lost a document called so."""
+
+    edges: set[int]
+    names: set[int]
+
+
 def link(connection: sqlite3.Connection, namespace: str, documents: Sequence[DocumentLinks]) -> None:
-    touched: set[int] = set()
+    lost = Lost(set(), set())
     for document in documents:
-        touched |= _unlink(connection, namespace, document.document)
+        _unlink(connection, namespace, document.document, lost)
         _insert(connection, namespace, document)
     passages = [passage for document in documents for passage in document.passages]
     _mention(connection, namespace, _passage_ids(connection, namespace, passages), passages)
     _resize(connection, namespace, len(passages))
-    _drop_orphans(connection, touched)
+    _mark_unread(connection, namespace, lost.names)
+    _drop_orphans(connection, lost.edges)
 
 
 def unlink(connection: sqlite3.Connection, namespace: str, document: str) -> None:
-    _drop_orphans(connection, _unlink(connection, namespace, document))
+    lost = Lost(set(), set())
+    _unlink(connection, namespace, document, lost)
+    _mark_unread(connection, namespace, lost.names)
+    _drop_orphans(connection, lost.edges)
 
 
 def relink(
@@ -31,12 +43,9 @@ def relink(
     ids = _passage_ids(connection, namespace, passages)
     touched = _forget_mentions(connection, ids.values())
     _mention(connection, namespace, ids, [passage for passage in passages if passage.passage in ids])
-    connection.execute(
-        """DELETE FROM graph_unread WHERE entity IN (
-               SELECT id FROM graph_entity WHERE namespace = ? AND key IN (SELECT value FROM json_each(?)))""",
-        (namespace, json.dumps(settled)),
-    )
-    _drop_orphans(connection, touched)
+    read = _known_ids(connection, namespace, settled).values()
+    connection.executemany("DELETE FROM graph_unread WHERE entity = ?", [(entity,) for entity in read])
+    _drop_orphans(connection, touched.union(read))
 
 
 def link_records(connection: sqlite3.Connection, namespace: str, records: Sequence[Record]) -> None:
@@ -52,6 +61,7 @@ def link_records(connection: sqlite3.Connection, namespace: str, records: Sequen
             "INSERT INTO graph_record_name VALUES (?, ?, ?)",
             [(entities[entity.id], record, field) for field, entity in found.items()],
         )
+    _mark_unread(connection, namespace, touched)
     _drop_orphans(connection, touched)
 
 
@@ -96,22 +106,21 @@ def _mention(
     _count(connection, "plain", [entity for _, entity in plain], 1)
 
 
-def _unlink(connection: sqlite3.Connection, namespace: str, document: str) -> set[int]:
-    """Removes a document; returns the entities that lost an edge."""
+def _unlink(connection: sqlite3.Connection, namespace: str, document: str, lost: "Lost") -> None:
+    """Removes a document, and tells what was lost by it."""
     row = connection.execute(
         "SELECT id FROM graph_document WHERE namespace = ? AND key = ?", (namespace, document)
     ).fetchone()
     if row is None:
-        return set()
+        return
     passages = [id for (id,) in connection.execute("SELECT id FROM graph_passage WHERE document = ?", row)]
-    touched = _forget_mentions(connection, passages)
+    lost.edges.update(_forget_mentions(connection, passages))
     connection.executemany("DELETE FROM graph_text WHERE rowid = ?", [(id,) for id in passages])
     named = connection.execute("DELETE FROM graph_name WHERE document = ? RETURNING entity", row)
-    touched.update(entity for (entity,) in named.fetchall())
+    lost.names.update(entity for (entity,) in named.fetchall())
     connection.execute("DELETE FROM graph_passage WHERE document = ?", row)
     connection.execute("DELETE FROM graph_document WHERE id = ?", row)
     _resize(connection, namespace, -len(passages))
-    return touched
 
 
 def _forget_mentions(connection: sqlite3.Connection, passages: Iterable[int]) -> set[int]:
@@ -173,7 +182,8 @@ def _record_id(connection: sqlite3.Connection, namespace: str, collection: str, 
 
 
 def _mark_unread(connection: sqlite3.Connection, namespace: str, entities: Iterable[int]) -> None:
-    """Those of the entities that nothing is called by yet."""
+    """Those of the entities that nothing is called by: not yet, or not any more. Such an entity stays until its
+    passages were read again: another linker may still take it for a name."""
     connection.executemany(
         """INSERT OR IGNORE INTO graph_unread
            SELECT :entity, :namespace
@@ -193,14 +203,13 @@ def _resize(connection: sqlite3.Connection, namespace: str, change: int) -> None
 
 def _drop_orphans(connection: sqlite3.Connection, touched: Iterable[int]) -> None:
     for entity in touched:
-        dropped = connection.execute(
+        connection.execute(
             """DELETE FROM graph_entity WHERE id = :id AND df = 0 AND plain = 0
                AND NOT EXISTS (SELECT 1 FROM graph_name WHERE entity = :id)
-               AND NOT EXISTS (SELECT 1 FROM graph_record_name WHERE entity = :id)""",
+               AND NOT EXISTS (SELECT 1 FROM graph_record_name WHERE entity = :id)
+               AND NOT EXISTS (SELECT 1 FROM graph_unread WHERE entity = :id)""",
             {"id": entity},
         )
-        if dropped.rowcount:
-            connection.execute("DELETE FROM graph_unread WHERE entity = ?", (entity,))
 
 
 def hub_of(connection: sqlite3.Connection, namespace: str) -> int:

@@ -1,7 +1,8 @@
 """Writes of the graph: each a coroutine of one transaction, every statement over rows."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from itertools import chain
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from graph.names import fold_name, record_names
 from graph.neo4j.port import Database, Run
@@ -12,6 +13,14 @@ from graph.weights import LEAST, NAME_SHARE
 Rows: TypeAlias = Sequence[Mapping[str, Any]]
 _AT_ONCE = 5_000  # rows of one statement: what the server holds in memory stays bounded
 _STAMPS: Final = 1_000_000  # names of one transaction that are told apart in order
+
+
+class _Lost(NamedTuple):
+    """What went with documents: how many passages, the entities that lost a mention, and the names they had."""
+
+    passages: int
+    edges: set[str]
+    names: set[str]
 
 
 class Writing:
@@ -34,7 +43,7 @@ class Writing:
         await self._do("found", least=LEAST)
 
     async def link(self, documents: Sequence[DocumentLinks]) -> None:
-        touched, gone = await self._unlink([document.document for document in documents])
+        lost = await self._unlink([document.document for document in documents])
         latest = {document.document: document for document in documents}
         await self._rows("link_documents", [{"key": key, "title": links.title} for key, links in latest.items()])
         await self._rows("link_passages", list(_passages(latest.values())), scope=scope(self._namespace))
@@ -42,32 +51,40 @@ class Writing:
         await self._rows("name_documents", self._stamped(_names(latest.values())))
         passages = [passage for document in latest.values() for passage in document.passages]
         await self._mention(passages)
-        await self._resize(len(passages) - gone)
-        await self._drop_orphans(touched)
+        await self._resize(len(passages) - lost.passages)
+        await self._doubt(lost.names)
+        await self._drop_orphans(lost.edges)
 
     async def unlink(self, document: str) -> None:
-        touched, gone = await self._unlink([document])
-        await self._resize(-gone)
-        await self._drop_orphans(touched)
+        lost = await self._unlink([document])
+        await self._resize(-lost.passages)
+        await self._doubt(lost.names)
+        await self._drop_orphans(lost.edges)
 
     async def relink(self, passages: Sequence[PassageLinks], settled: Sequence[str]) -> None:
         rows = await self._do("forget_mentions", passages=[passage.passage for passage in passages])
         there = {key for key, _ in rows}
         await self._mention([passage for passage in passages if passage.passage in there])
         await self._do("settle", names=list(settled))
-        await self._drop_orphans(entity for _, entities in rows for entity in entities)
+        await self._drop_orphans(chain(settled, *(entities for _, entities in rows)))
 
     async def link_records(self, records: Sequence[Record]) -> None:
         latest = {(record.collection, record.id): record for record in records}
         rows = [{"collection": collection, "key": key} for collection, key in latest]
-        touched = await self._rows("link_records", rows)
+        touched = {entity for (entity,) in await self._rows("link_records", rows)}
         await self._rows("name_records", self._stamped(_record_names(latest.values())))
-        await self._drop_orphans(entity for (entity,) in touched)
+        await self._doubt(touched)
+        await self._drop_orphans(touched)
 
-    async def _unlink(self, documents: Sequence[str]) -> tuple[set[str], int]:
-        """The entities that lost an edge, and how many passages went."""
+    async def _unlink(self, documents: Sequence[str]) -> _Lost:
         rows = await self._do("unlink", documents=list(dict.fromkeys(documents)))
-        return {entity for _, entities in rows for entity in entities}, sum(gone for gone, _ in rows)
+        edges = {entity for _, mentioned, _ in rows for entity in mentioned}
+        return _Lost(sum(gone for gone, _, _ in rows), edges, {entity for _, _, names in rows for entity in names})
+
+    async def _doubt(self, names: Iterable[str]) -> None:
+        """Of these, what nothing is called by any more is unread: a passage that mentions it may have another name in
+        its place. It stays until then: another linker may still take it for a name."""
+        await self._rows("doubt_names", self._stamped({"entity": entity} for entity in sorted(set(names))))
 
     async def _mention(self, passages: Sequence[PassageLinks]) -> None:
         await self._rows("mention", list(_mentions(passages)))

@@ -211,17 +211,19 @@ async def test_linking_again_replaces(store: GraphStore) -> None:
     assert set(after.edges) == set(before.edges)
     await store.link([links(("film", "Another King", "It is set in Ohio."), *CORPUS)])
     assert await reached(store, "director") == {}
+    await settle(store, NameTrie())
     assert await store.entities(["the prairie king", "another king"]) == [
         Entity("another king", "Another King", "title")
     ]
 
 
 async def test_unlinking_leaves_nothing_behind(store: GraphStore) -> None:
-    """Entities that nothing mentions any more go with the last document that did."""
+    """Entities that nothing mentions any more go with the last document that did, names once they are settled."""
     await fill(store, *CORPUS)
     for document in CORPUS:
         await store.unlink(document[0])
     assert await store.names() == []
+    assert await settle(store, NameTrie()) == []
     assert await store.entities(["universal pictures", "massachusetts", "b reeves eason"]) == []
     assert await store.unread(limit=5) == ([], [])
 
@@ -246,6 +248,24 @@ async def test_a_name_that_comes_late_finds_earlier_passages(store: GraphStore) 
     await fill(store, new)
     assert await settle(store, NameTrie([fold_name(new[1])])) == ["old"]
     assert "new" in await reached(store, "old")
+    assert await settle(store, NameTrie()) == []
+
+
+async def test_a_name_that_goes_gives_its_place_back(store: GraphStore) -> None:
+    """The longest name wins: when its document goes, passages that mention it are read again, and have the name inside
+    it; nothing is left of the one that went. The other way round when it comes."""
+    text = ("text", "Text", "They meet at the Slow River Inn at night.")
+    river, inn = ("river", "Slow River", "It is slow."), ("inn", "Slow River Inn", "It is old.")
+    known = {document: {name.id for name in title_names(document[1])} for document in (text, river, inn)}
+    await fill(store, text, river)
+    await settle(store, NameTrie(known[text] | known[river]))
+    assert set(await reached(store, "text")) == {"river"}
+    await store.link([links(inn)])
+    assert await settle(store, NameTrie(set().union(*known.values()))) == ["text"]
+    assert set(await reached(store, "text")) == {"inn"}
+    await store.unlink("inn")
+    assert await settle(store, NameTrie(known[text] | known[river])) == ["text"]
+    assert set(await reached(store, "text")) == {"river"}
     assert await settle(store, NameTrie()) == []
 
 
@@ -340,7 +360,8 @@ async def test_namespaces_are_apart(store: GraphStore) -> None:
     await store.unlink("film", namespace="b")
     assert set(await reached(store, "director", namespace="a")) == {"film"}
     assert await store.names(namespace="b") == []
-    assert await store.unread(limit=9, namespace="b") == ([], [])
+    assert await store.unread(limit=9, namespace="b") == (["the prairie king"], [])
+    assert (await store.unread(limit=9, namespace="a"))[0] == ["the prairie king", "b reeves eason", "ride alone"]
 
 
 async def test_names_are_data(store: GraphStore) -> None:

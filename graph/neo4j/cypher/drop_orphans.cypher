@@ -1,4 +1,4 @@
 UNWIND $entities AS key
 MATCH (entity:Entity {namespace: $namespace, key: key})
-WHERE NOT EXISTS { (entity)--() }
+WHERE NOT EXISTS { (entity)--() } AND entity.unread IS NULL
 DELETE entity

@@ -1,4 +1,4 @@
-// Removes documents; tells how many passages went, and the entities that lost an edge.
+// Removes documents; tells how many passages went, the entities that they mentioned, and the names they had.
 UNWIND $documents AS key
 MATCH (document:Document {namespace: $namespace, key: key})
 CALL (document) {
@@ -12,4 +12,4 @@ CALL (document) {
 }
 FOREACH (passage IN passages | DETACH DELETE passage)
 DETACH DELETE document
-RETURN size(passages), mentioned + names
+RETURN size(passages), mentioned, names
