@@ -4,8 +4,8 @@ Theory of operation
     A driver belongs to the event loop that it was first used on: its sockets and locks are that loop's. So there is
     one for each loop, made when the loop asks for it, and closed on the loop it lives on.
 
-    A read is one auto-commit statement, one round trip. A write is a transaction that the driver begins again when
-    the server says that this may help, for at most `RETRY_S`; whoever wants more patience wraps it.
+    A read is one auto-commit statement, one round trip; a write is one transaction. Nothing is tried again here: the
+    driver's own retries are not used, so that the guard before the stores, which does try again, is the only one.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any, Final, Self, TypeVar
 from weakref import WeakKeyDictionary
 
-from neo4j import READ_ACCESS, WRITE_ACCESS, AsyncDriver, AsyncGraphDatabase, AsyncManagedTransaction, AsyncSession
+from neo4j import READ_ACCESS, WRITE_ACCESS, AsyncDriver, AsyncGraphDatabase, AsyncSession
 from neo4j.exceptions import AuthError, ConnectionPoolError, DriverError, Neo4jError
 
 from graph.neo4j.port import Row, Run
@@ -24,7 +24,6 @@ from retrieval.errors import DatabaseMissing, InvalidText, KeyRejected, Permanen
 T = TypeVar("T")
 
 CONNECT_S: Final = 3.0
-RETRY_S: Final = 1.0
 _CONNECTIONS = 50
 _SECURITY = "Neo.ClientError.Security."
 _NO_DATABASE = "Neo.ClientError.Database.DatabaseNotFound"
@@ -98,16 +97,16 @@ class Neo4jDatabase:
             return await self._transact(work)
 
     async def _transact(self, work: Callable[[Run], Awaitable[T]]) -> T:
-        async def unit(transaction: AsyncManagedTransaction) -> T:
-            async def run(statement: str, parameters: Mapping[str, Any]) -> list[Row]:
-                result = await transaction.run(statement, dict(parameters))
-                return await result.values()
-
-            return await work(run)
-
         with typed_errors():
-            async with self._session() as session:
-                return await session.execute_write(unit)
+            async with self._session() as session, await session.begin_transaction() as transaction:
+
+                async def run(statement: str, parameters: Mapping[str, Any]) -> list[Row]:
+                    result = await transaction.run(statement, dict(parameters))
+                    return await result.values()
+
+                done = await work(run)
+                await transaction.commit()
+                return done
 
     def _session(self, access: str = WRITE_ACCESS) -> AsyncSession:
         driver = self._driver()
@@ -126,7 +125,6 @@ class Neo4jDatabase:
                 auth=self._auth,
                 connection_timeout=CONNECT_S,
                 connection_acquisition_timeout=CONNECT_S,
-                max_transaction_retry_time=RETRY_S,
                 max_connection_pool_size=_CONNECTIONS,
                 liveness_check_timeout=_IDLE_S,
                 notifications_min_severity="OFF",

@@ -209,21 +209,15 @@ async def test_429_says_when_to_come_back(
         assert await ask(store) == FOUND
 
 
-async def test_one_bad_moment_is_not_seen(server: PineconeServer) -> None:
-    """A reset connection or a 5xx is tried again by the SDK."""
-    async with opened(server) as store:
-        for fault in ("reset", Answer(500), Answer(503, b"busy")):
-            server.faults.append(fault)
-            assert await ask(store) == FOUND
-
-
 @pytest.mark.parametrize("status", [500, 503])
-async def test_5xx_that_stays_is_temporary(server: PineconeServer, status: int) -> None:
-    """When the SDK has tried often enough."""
+async def test_5xx_is_temporary(server: PineconeServer, status: int) -> None:
+    """It is not tried again here: that is the guard's affair (`tests/guards/test_retried_once.py`)."""
     async with opened(server) as store:
-        server.faults.extend([Answer(status)] * 5)
+        server.faults.append(Answer(status))
+        asked = server.asked("/query")
         with pytest.raises(Temporary):
             await ask(store)
+        assert server.asked("/query") == asked + 1
         assert await ask(store) == FOUND
 
 
