@@ -30,10 +30,10 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import aiohttp
-from aiohttp_retry import ExponentialRetry
 from langchain_pinecone import PineconeVectorStore
 from pinecone import PineconeAsyncio
 from pinecone.exceptions import NotFoundException, PineconeApiException, PineconeException
+from pinecone.openapi_support.retry_aiohttp import JitterRetry
 
 from retrieval import filters
 from retrieval.embedders.checks import check_vectors
@@ -211,7 +211,7 @@ class _Place:
     def _client(self) -> PineconeAsyncio:
         client = PineconeAsyncio(api_key=self.address.api_key, host=self.address.controller)
         # The SDK has no public name for it; `tests/guards/test_retried_once.py` counts the requests.
-        client._openapi_config.retries = ExponentialRetry(attempts=1)
+        client._openapi_config.retries = JitterRetry(attempts=1)
         return client
 
     async def _look_up(self) -> str:

@@ -35,6 +35,8 @@ class NewAnswer:
     namespace: str = ""
     filter: Mapping[str, Any] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    own_key: bool = False
+    """The asker brought a key of their own for the model. The key itself is stored nowhere."""
 
 
 @dataclass(frozen=True, slots=True)

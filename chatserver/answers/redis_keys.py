@@ -83,6 +83,7 @@ def question_blob(new: NewAnswer) -> bytes:
             new.namespace,
             new.filter,
             new.options,
+            new.own_key,
         ]
     )
 
@@ -92,7 +93,7 @@ def meta_of(values: Sequence[Any] | None) -> AnswerMeta | None:
     if values is None or values[0] is None:
         return None
     blob, epoch, state, generation, owner, head, acknowledged, stop, lease = values
-    answer, user, chat, ask_id, text, asked_at, namespace, filter, options = orjson.loads(blob)[:9]
+    answer, user, chat, ask_id, text, asked_at, namespace, filter, options, *later = orjson.loads(blob)
     return AnswerMeta(
         question=NewAnswer(
             answer=answer,
@@ -105,6 +106,7 @@ def meta_of(values: Sequence[Any] | None) -> AnswerMeta | None:
             namespace=namespace,
             filter=filter,
             options=options,
+            own_key=bool(later and later[0]),  # a node of an older version has not written it
         ),
         state=AnswerState(state.decode()),
         generation=int(generation),

@@ -30,7 +30,15 @@ from chatserver.answers.log import (
     Ring,
 )
 from chatserver.answers.meta import JOBS, AnswerMeta, NewAnswer, job_id
-from chatserver.answers.sqlite_schema import COLUMNS, MIGRATION, SCHEMA, meta_of, row_of
+from chatserver.answers.sqlite_schema import (
+    COLUMNS,
+    MIGRATION,
+    OWN_KEY,
+    OWN_KEY_MIGRATION,
+    SCHEMA,
+    meta_of,
+    row_of,
+)
 from chatserver.answers.states import AnswerState
 from retrieval.embedded.database import Database
 
@@ -72,6 +80,7 @@ class SqliteAnswerLog:
         try:
             database = await Database.open(path)
             await database.migrate(MIGRATION, SCHEMA)
+            await database.migrate(OWN_KEY_MIGRATION, OWN_KEY)
             await database.write(lambda db: _note_boot(db, boot()), durable=True)
         except (sqlite3.Error, OSError) as error:
             if database is not None:
@@ -82,8 +91,9 @@ class SqliteAnswerLog:
     async def create(self, new: NewAnswer) -> tuple[AnswerMeta, bool]:
         def run(db: sqlite3.Connection) -> tuple[AnswerMeta, bool]:
             made = db.execute(
-                "INSERT INTO answers (id, epoch, user, chat, ask_id, text, asked_at, namespace, filter, options)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (user, ask_id) DO NOTHING",
+                "INSERT INTO answers"
+                " (id, epoch, user, chat, ask_id, text, asked_at, namespace, filter, options, own_key)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (user, ask_id) DO NOTHING",
                 row_of(new),
             )
             meta = _one(db, "user = ? AND ask_id = ?", (new.user, new.ask_id))

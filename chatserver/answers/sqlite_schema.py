@@ -58,15 +58,18 @@ SCHEMA = (
     """,
 )
 
+OWN_KEY_MIGRATION = "answers-2"
+OWN_KEY = ("ALTER TABLE answers ADD COLUMN own_key INTEGER NOT NULL DEFAULT 0",)
+
 COLUMNS = (
-    "id, epoch, user, chat, ask_id, text, asked_at, namespace, filter, options, "
+    "id, epoch, user, chat, ask_id, text, asked_at, namespace, filter, options, own_key, "
     "state, generation, owner, head, acknowledged, stop_requested, lease_until"
 )
 
 
 def meta_of(row: tuple[Any, ...]) -> AnswerMeta:
     """A row of COLUMNS."""
-    id, epoch, user, chat, ask_id, text, asked_at, namespace, filter, options, *rest = row
+    id, epoch, user, chat, ask_id, text, asked_at, namespace, filter, options, own_key, *rest = row
     state, generation, owner, head, acknowledged, stop_requested, lease_until = rest
     question = NewAnswer(
         answer=str(id),
@@ -79,6 +82,7 @@ def meta_of(row: tuple[Any, ...]) -> AnswerMeta:
         namespace=str(namespace),
         filter=None if filter is None else orjson.loads(filter),
         options=orjson.loads(options),
+        own_key=bool(own_key),
     )
     return AnswerMeta(
         question=question,
@@ -93,7 +97,7 @@ def meta_of(row: tuple[Any, ...]) -> AnswerMeta:
 
 
 def row_of(new: NewAnswer) -> tuple[object, ...]:
-    """The values of a new question, in the order of COLUMNS' first ten."""
+    """The values of a new question, in the order of COLUMNS' first eleven."""
     return (
         new.answer,
         new.epoch,
@@ -105,4 +109,5 @@ def row_of(new: NewAnswer) -> tuple[object, ...]:
         new.namespace,
         None if new.filter is None else orjson.dumps(new.filter).decode(),
         orjson.dumps(new.options).decode(),
+        new.own_key,
     )

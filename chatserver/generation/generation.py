@@ -5,10 +5,11 @@ Theory of operation
     the first entries of a stream at once, later ones after a short linger, so that a commit is shared by many.
     A batch keeps its id while it is tried again, so a lost reply can't double it.
 
-    A generation ends in one of four ways:
+    A generation ends in one of five ways:
       told       the pipeline's own terminal entry (or `error` when the pipeline broke);
       stopped    somebody asked for it: the open text is closed, `abort` seals, the partial text stays;
       handed     the claim is released without a seal: another process goes on (drain);
+      keyless    the asker's own key is not here: as if stopped, but sealed as failed;
       fenced     another owner has taken over: nothing more is appended, the model call is cancelled.
 """
 
@@ -34,6 +35,8 @@ log = structlog.get_logger(__name__)
 _RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 """Waits between appends while the log is away; the last one repeats."""
 
+_KEYLESS = "The server that was writing this answer with your own key is gone, and the key is kept nowhere: ask again."
+
 _MILESTONES = {"data-retrieval": "retrieved", "text-start": "first_text", "text-end": "last_text"}
 
 
@@ -51,6 +54,7 @@ class _End(Enum):
     STOPPED = auto()
     HANDED = auto()
     BROKEN = auto()
+    KEYLESS = auto()
 
 
 class Generation:
@@ -105,6 +109,10 @@ class Generation:
     def hand_over(self) -> None:
         """End it without a seal, so that another process continues. Idempotent."""
         self._finish_early(_End.HANDED)
+
+    def lose_key(self) -> None:
+        """End it as failed and keep what was told: only its asker's own key may pay for more. Idempotent."""
+        self._finish_early(_End.KEYLESS)
 
     def _finish_early(self, end: _End) -> None:
         if self._end is None:
@@ -164,6 +172,8 @@ class Generation:
             closing.append(chunks.text_end(self._open_text))
         if self._end is _End.STOPPED:
             return (*closing, chunks.abort("stopped"))
+        if self._end is _End.KEYLESS:
+            return (*closing, chunks.error(_KEYLESS, "provider_key_lost"))
         return (*closing, chunks.error("Something went wrong on our side.", "internal"))
 
     async def _flush(self) -> None:

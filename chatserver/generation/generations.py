@@ -4,7 +4,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 MAX_OWNERS = 25
 """Claims that one answer may use up, hand-overs of drains included."""
+KEY_GRACE_S = 30.0
+"""For how long a question with its asker's own key, not begun yet, is left to the process that has the key."""
 _LOOK_S = 0.05
 _LOOK_AT_LEAST_S = 0.25  # how long an answer that another process has handed over waits for us at most
 
@@ -99,9 +101,10 @@ class Generations:
         await self._group.__aexit__(kind, error, trace)
 
     async def ask(self, new: NewAnswer, *, provider_key: str | None = None) -> AnswerMeta:
-        """Makes the question durable and starts answering it. A known ask id gives the first answer. Raises
+        """Makes the question durable and starts answering it. A known ask id gives the first answer. The key is held
+        in this process alone: whoever takes such an answer over without it seals it as failed. Raises
         `LogUnavailable`."""
-        meta, fresh = await self._answers.create(new)
+        meta, fresh = await self._answers.create(replace(new, own_key=provider_key is not None))
         if fresh:
             if provider_key is not None:
                 self._keys.keep(meta.answer, provider_key)
@@ -163,6 +166,8 @@ class Generations:
                 self._starting.discard(answer)
                 if claimed[1].stop_requested:
                     generation.stop()
+                if claimed[1].question.own_key and self._keys.of(answer) is None:
+                    generation.lose_key()
                 if self._handing_over:
                     generation.hand_over()
                 await generation.run()
@@ -233,11 +238,21 @@ class Generations:
     async def _look_around(self) -> None:
         self._look.clear()
         for answer in await self._answers.claimable(self._max_running, jobs=self._jobs):
-            self._start(answer)
+            if not await self._has_a_keeper(answer):
+                self._start(answer)
         if self._running:
             for answer in await self._answers.stop_requests(self._owner):
                 if answer in self._running:
                     self._running[answer].stop()
+
+    async def _has_a_keeper(self, answer: str) -> bool:
+        """Whether another process, which has the asker's key, is just about to begin."""
+        if self._keys.of(answer) is not None:
+            return False
+        meta = await self._answers.meta(answer)
+        if meta is None or not meta.question.own_key or meta.generation:
+            return False
+        return self._clock() < meta.question.asked_at + KEY_GRACE_S
 
     def _ring(self, ring: Ring) -> None:
         if not ring.answer or (not ring.entries and ring.answer in self._running):

@@ -1,8 +1,8 @@
 """The model keys that questions bring along. They are in memory alone and nowhere else: not in the log, not on disk."""
 
 _LIMIT = 1_000
-"""Of answers that have not begun here. One that is beyond it is told with the server's own key, like one that another
-process takes over."""
+"""Of answers that have not begun here. One that is beyond it has lost its key, like one that another process takes
+over."""
 
 
 class ProviderKeys:

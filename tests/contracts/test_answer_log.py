@@ -53,6 +53,7 @@ async def test_a_question_keeps_every_field(log: AnswerLog) -> None:
             "namespace": "tenant/é",
             "filter": {"$or": [{"a": 1.5}, {"b": {"$in": ["x", True]}}]},
             "options": {"deep": {"list": [1, None, "é"]}},
+            "own_key": True,
         }
     )
     await log.create(new)

@@ -2,19 +2,24 @@
 with a model server of ours."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import orjson
 import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from chatserver.answers.meta import NewAnswer
+from chatserver.generation.generations import KEY_GRACE_S
 from chatserver.protocol import commands
 from chatserver.settings import Generation, Model, Settings, Storage
 from chatserver.wiring import System, open_system
-from tests.models.openai_server import OpenAIServer, openai_server, refusing
+from tests.models.openai_server import OpenAIServer, event, openai_server, refusing
 
 KEY = "sk-of-the-asker-0123456789"
 
@@ -22,11 +27,17 @@ KEY = "sk-of-the-asker-0123456789"
 @asynccontextmanager
 async def opened(directory: Path) -> AsyncIterator[tuple[OpenAIServer, System]]:
     """A server that takes keys and has one of its own, and the model server that it asks."""
-    async with openai_server() as server:
-        model = Model(name="m", api_key=SecretStr("sk-of-the-server"), base_url=server.url, allow_provider_keys=True)
-        settings = Settings(storage=Storage(data_dir=directory), model=model, generation=Generation(lease_s=1))
-        async with open_system(settings) as system:
-            yield server, system
+    async with openai_server() as server, served(directory, server) as system:
+        yield server, system
+
+
+@asynccontextmanager
+async def served(directory: Path, server: OpenAIServer) -> AsyncIterator[System]:
+    """One of several processes on a data directory."""
+    model = Model(name="m", api_key=SecretStr("sk-of-the-server"), base_url=server.url, allow_provider_keys=True)
+    settings = Settings(storage=Storage(data_dir=directory), model=model, generation=Generation(lease_s=1))
+    async with open_system(settings) as system:
+        yield system
 
 
 def question(answer: str = "a1") -> NewAnswer:
@@ -85,3 +96,48 @@ def test_a_command_hides_its_key() -> None:
         with pytest.raises(commands.InvalidCommand) as refused:
             commands.parse(frame % wrong, max_question_characters=100)
         assert wrong == "" or wrong not in refused.value.message
+
+
+@pytest.mark.parametrize("end", ["handed over", "crashed"])
+async def test_no_other_key_pays_for_an_answer_that_is_taken_over(tmp_path: Path, end: str) -> None:
+    """The process with the asker's key goes in the middle of the answer: the next one asks no model, keeps what was
+    told, and seals it as failed with a code of its own."""
+    async with openai_server() as server:
+        server.answer = server.stalling(event({"content": "The pump "}))
+        async with served(tmp_path, server) as first:
+            await first.generations.ask(question(), provider_key=KEY)
+            await told(first, "text-delta")
+            if end == "crashed":  # its claim is left to expire
+                async with served(tmp_path, server) as second:
+                    await first.generations.__aexit__(None, None, None)
+                    assert await sealed(second, "a1") == "failed"
+        async with served(tmp_path, server) as last:
+            assert await sealed(last, "a1") == "failed"
+            chunks = await entries(last)
+        assert [key for _, key in server.asked] == [f"Bearer {KEY}"]
+        assert [chunk["type"] for chunk in chunks][-3:] == ["text-delta", "text-end", "error"]
+        assert chunks[-1]["code"] == "provider_key_lost"
+        assert "reset-step" not in [chunk["type"] for chunk in chunks]
+
+
+async def test_a_question_is_left_to_the_process_that_has_its_key(tmp_path: Path) -> None:
+    """Another process that sees it waiting lets it be for half a minute, and only then seals it as failed."""
+    async with openai_server() as server, served(tmp_path, server) as system:
+        fresh = replace(question("a1"), asked_at=time.time(), own_key=True)  # as another process makes it durable
+        await system.answers.create(fresh)
+        await system.answers.create(replace(question("a2"), asked_at=time.time() - KEY_GRACE_S, own_key=True))
+        assert await sealed(system, "a2") == "failed"
+        waiting = await system.answers.meta("a1")
+        assert waiting is not None
+        assert (waiting.state, waiting.generation) == ("queued", 0)
+        assert server.asked == []
+
+
+async def told(system: System, kind: str) -> None:
+    async with asyncio.timeout(30):
+        while kind not in [chunk["type"] for chunk in await entries(system)]:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def entries(system: System) -> list[dict[str, Any]]:
+    return [orjson.loads(entry) for entry in await system.answers.read("a1", 0, 10**6)]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -18,6 +18,7 @@ from graph.neo4j.store import Neo4jGraphStore
 from retrieval.errors import Temporary
 from retrieval.pinecone import PineconeAddress, PineconeVectors
 from tests.contracts.pinecone_server import KEY, Answer, Fault, PineconeServer, pinecone_server
+from tests.guards.conftest import QUICK
 from tests.models.openai_server import openai_server, refusing
 
 VECTOR = [1.0, 0.0]
@@ -83,8 +84,8 @@ async def test_a_pinecone_that_hangs_up_is_reached_for_three_times(guard: Guard,
     """At the index's host, or at the control plane's: three connections, or six for what HTTP sends once more."""
     async with hanging_up() as (port, seen):
         url = f"http://127.0.0.1:{port}"
-        where = {"host": url} if plane == "data" else {"name": "passages", "controller": url}
-        store = PineconeVectors(PineconeAddress(KEY, **where), len(VECTOR))
+        host, controller = (url, None) if plane == "data" else (None, url)
+        store = PineconeVectors(PineconeAddress(KEY, "passages", host, controller=controller), len(VECTOR))
         with pytest.raises(Temporary, match="can't be reached"):
             await GuardedVectorStore(store, guard, PATIENT).search(VECTOR, top_k=1)
         assert counts.retries["upstream"] == 2
@@ -115,8 +116,9 @@ async def test_the_model_and_the_embeddings_are_asked_three_times(guard: Guard) 
                 pass
         assert len(server.asked) == 3
         embedder = OpenAICompatibleEmbedder("e", 8, base_url=server.url)
-        with suppress(Temporary):
-            await GuardedEmbedder(embedder, Guard("embeddings", Counts(), patience=guard._patience), PATIENT).embed(["a"])
+        guarded = GuardedEmbedder(embedder, Guard("embeddings", Counts(), patience=QUICK), PATIENT)
+        with pytest.raises(Temporary):
+            await guarded.embed(["a"])
         assert len(server.asked) == 6
         await model.aclose()
         await embedder.aclose()
