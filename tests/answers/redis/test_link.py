@@ -136,6 +136,7 @@ async def test_a_lost_reply_does_not_double_a_batch(log: RedisAnswerLog, redis: 
         if n % 5 == 0:
             redis.says("CLIENT", "KILL", "TYPE", "normal")
         head = await _insist(log, claim, head)
+    await eventually(lambda: log._reads.ready)  # the connection for reads was cut as well
     assert await read_all(log) == [entry(n) for n in range(head)]
 
 
