@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-PYTEST := $(BIN)/python -m pytest
+# A file's tests stay in one process: they share their servers and browsers.
+PYTEST := $(BIN)/python -m pytest --numprocesses=logical --dist=loadfile
 
 .PHONY: install neo4j run test test-all check bench chaos lock clean
 
@@ -35,10 +36,7 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/coverage erase
-	$(BIN)/coverage run --parallel-mode -m pytest
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report --skip-covered
+	$(PYTEST) --cov --cov-report=term:skip-covered
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.delivery --json artifacts/delivery.json

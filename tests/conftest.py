@@ -1,3 +1,8 @@
+"""What holds for every test, and what a run says at its end; the suite runs in several processes (pytest-xdist)."""
+
+from typing import Any
+
+import pytest
 from hypothesis import settings
 
 # What a test takes on a busy machine says nothing; how long it may hang is pytest-timeout's affair. The profile that
@@ -5,3 +10,33 @@ from hypothesis import settings
 current = settings.get_profile(settings.get_current_profile_name())
 settings.register_profile("no deadline", parent=current, deadline=None)
 settings.load_profile("no deadline")
+
+GRAPH_SERVERS = pytest.StashKey[set[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[GRAPH_SERVERS] = set()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    from tests.contracts.neo4j_server import started
+
+    agents = session.config.stash[GRAPH_SERVERS]
+    agents.update({server.agent for server in started()})
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["graph_servers"] = sorted(agents)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """One of pytest-xdist's processes has ended: what it has said of its graph server is kept for the summary."""
+    said: list[str] = getattr(node, "workeroutput", {}).get("graph_servers", [])
+    node.config.stash[GRAPH_SERVERS].update(said)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Which graph server the tests ran on is a part of what they say."""
+    agents = config.stash[GRAPH_SERVERS]
+    for agent in sorted(agents):
+        terminalreporter.write_line(f"graph server: {agent} over Bolt")
