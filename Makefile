@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # A file's tests stay in one process: they share their servers and browsers.
 PYTEST := $(BIN)/python -m pytest --numprocesses=logical --dist=loadfile
 
-.PHONY: install neo4j run test test-all check bench chaos lock clean
+.PHONY: install neo4j node run test test-all check bench chaos lock clean
 
 install: $(STAMP)
 
@@ -22,6 +22,13 @@ neo4j: $(VENV)/neo4j.classpath
 
 $(VENV)/neo4j.classpath: tests/neo4j/pom.xml $(STAMP)
 	mvn -q -B -f tests/neo4j/pom.xml dependency:build-classpath -Dmdep.outputFile=$(CURDIR)/$@
+
+# The npm packages that the tests of the doors drive.
+node: tests/doors/node/node_modules/.package-lock.json
+
+%/node_modules/.package-lock.json: %/package-lock.json
+	npm ci --prefix $* --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
 
 run: $(STAMP)
 	$(BIN)/chatserver serve --sample

@@ -18,7 +18,7 @@ from chatserver.edge.drain import drain_on_signals
 from chatserver.edge.identity import Identify, anonymous
 from chatserver.edge.problems import Problem, on_bug, on_http_exception, on_log_unavailable, on_problem
 from chatserver.edge.starting import ExplainedStart
-from chatserver.edge.websocket import ChatSocket, SocketDoor
+from chatserver.edge.websocket import AI_SDK, ChatSocket, SocketDoor
 from chatserver.models.port import Model
 from chatserver.settings import Settings, load_settings
 from chatserver.wiring import System, open_system
@@ -59,7 +59,11 @@ def create_app(
             HTTPException: on_http_exception,
             Exception: on_bug,
         },
-        middleware=[Middleware(SocketDoor, path="/ws", door=ChatSocket(identify)), Middleware(ExplainedStart)],
+        middleware=[
+            Middleware(SocketDoor, path="/ws", door=ChatSocket(identify)),
+            Middleware(SocketDoor, path="/ws/ai-sdk", door=ChatSocket(identify, AI_SDK)),
+            Middleware(ExplainedStart),
+        ],
         lifespan=lifespan,
     )
     app.state.identify = identify

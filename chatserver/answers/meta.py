@@ -6,6 +6,9 @@ from typing import Any, Final
 
 from chatserver.answers.states import AnswerState
 
+HISTORY: Final = "$history"
+"""The option that holds the chat's earlier turns, `[question, answer]` each, where the asker told them."""
+
 JOBS: Final = "jobs"
 """The chat that holds a user's jobs. It is not among the user's chats."""
 _JOB: Final = "job-"

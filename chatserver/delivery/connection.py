@@ -17,12 +17,13 @@ import structlog
 
 from chatserver.answers.log import LogUnavailable
 from chatserver.delivery.bell import Bell
+from chatserver.delivery.feed import Feed
 from chatserver.delivery.feeds import Feeds
 from chatserver.delivery.outbox import Outbox, Tail
 from chatserver.delivery.socket import Socket, SocketClosed
 from chatserver.protocol import events
 from chatserver.protocol.codes import CloseCode, ErrorCode
-from chatserver.protocol.session import Close, Effect, Follow, Perform, Send, Session, Unfollow
+from chatserver.protocol.session import Close, Conversation, Effect, Follow, Perform, Send, Unfollow
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +35,7 @@ _CLOSE_S = 0.5
 class Performer(Protocol):
     """Carries out the commands that need the log."""
 
-    async def perform(self, user: str, session: Session, command: Perform) -> Sequence[Effect]: ...
+    async def perform(self, user: str, session: Conversation, command: Perform) -> Sequence[Effect]: ...
 
     def sending(self, answer: str) -> None:
         """The answer's first entry is about to be sent to this connection."""
@@ -49,7 +50,7 @@ class Connection:
         id: str,
         user: str,
         socket: Socket,
-        session: Session,
+        session: Conversation,
         feeds: Feeds,
         performer: Performer,
     ) -> None:
@@ -60,6 +61,8 @@ class Connection:
         self._feeds = feeds
         self._performer = performer
         self._outbox = Outbox()
+        self._first: Sequence[Follow] = ()
+        """What it follows from the beginning."""
         self._commands: list[Perform] = []
         self._worker: asyncio.Task[None] | None = None
         self._work = Bell()
@@ -70,13 +73,16 @@ class Connection:
         self._progress = (0, 0.0)
 
     def greet(self, welcome: events.Welcome) -> None:
-        """The first event."""
-        self._apply([Send(welcome)])
+        """Before anything else is said."""
+        opened = self._session.opened(welcome)
+        self._first = [effect for effect in opened if isinstance(effect, Follow)]
+        self._apply([effect for effect in opened if not isinstance(effect, Follow)])
 
     async def run(self) -> None:
         """Serves the connection until either side ends it."""
         try:
             async with asyncio.TaskGroup() as group:
+                await self._open_tails(self._first)
                 reader = group.create_task(self._read(group))
                 await self._write_until_closed()
                 reader.cancel()
@@ -136,7 +142,7 @@ class Connection:
     def _refuse(self, effect: Perform) -> list[Effect]:
         message = "Too many commands are waiting on this connection."
         return self._session.failed(
-            ErrorCode.TOO_MANY_COMMANDS, message, id=getattr(effect.command, "id", None), retry_after_ms=1000
+            ErrorCode.TOO_MANY_COMMANDS, message, id=effect.command.reply_to, retry_after_ms=1000
         )
 
     async def _perform(self) -> None:
@@ -147,12 +153,16 @@ class Connection:
         self._worker = None
 
     async def _open_tails(self, effects: Sequence[Effect]) -> None:
-        """Applies the effects in order; a `Follow` first fetches its feed."""
+        """Applies the effects in order; a `Follow` first fetches its feed, a `Perform` is the worker's next but those
+        that wait."""
         for effect in effects:
-            if isinstance(effect, Follow):
-                await self._follow(effect)
-            else:
-                self._apply([effect])
+            match effect:
+                case Follow():
+                    await self._follow(effect)
+                case Perform():
+                    self._commands.append(effect)
+                case _:
+                    self._apply([effect])
 
     async def _follow(self, follow: Follow) -> None:
         try:
@@ -162,11 +172,11 @@ class Connection:
             self.close(CloseCode.TRY_LATER, "the answer log is away")
             return
         if feed is not None and feed.epoch == follow.epoch:
-            self._outbox.tails[follow.answer] = Tail(feed, follow.first, follow.live)
+            self._outbox.tails[follow.name] = Tail(feed, follow.first, follow.live, follow.form)
             self._work.ring()
             return
         if feed is not None:
-            self._feeds.unsubscribe(feed, self._work.ring)
+            self._unsubscribe(feed)
         self.close(CloseCode.RESTART, "the answer's log went back")  # after what was said of it: a resume tells anew
 
     def _apply(self, effects: Sequence[Effect]) -> None:
@@ -176,8 +186,8 @@ class Connection:
                     self._queue(event.frame())
                 case Close():
                     self._closing = effect
-                case Unfollow(answer):
-                    self._drop_tail(answer)
+                case Unfollow(delivery):
+                    self._drop_tail(delivery)
         self._work.ring()
 
     def _queue(self, frame: str) -> None:
@@ -186,10 +196,14 @@ class Connection:
         else:
             self._outbox.events.append(frame)
 
-    def _drop_tail(self, answer: str) -> None:
-        tail = self._outbox.tails.pop(answer, None)
+    def _drop_tail(self, delivery: str) -> None:
+        tail = self._outbox.tails.pop(delivery, None)
         if tail is not None:
-            self._feeds.unsubscribe(tail.feed, self._work.ring)
+            self._unsubscribe(tail.feed)
+
+    def _unsubscribe(self, feed: Feed) -> None:
+        if not any(tail.feed is feed for tail in self._outbox.tails.values()):
+            self._feeds.unsubscribe(feed, self._work.ring)
 
     async def _write_until_closed(self) -> None:
         try:
@@ -214,10 +228,10 @@ class Connection:
                 await self._send_events()
                 if self._closing is not None:
                     break
-                for answer in list(self._outbox.tails):
+                for delivery in list(self._outbox.tails):
                     while self._outbox.events:  # a verdict goes out before the entries that it announces
                         await self._send_events()
-                    await self._advance(answer)
+                    await self._advance(delivery)
             if self._finishing is not None:
                 self.close(self._finishing.code, self._finishing.reason)
             if self._closing is not None:
@@ -230,8 +244,8 @@ class Connection:
         waiting, self._outbox.events = self._outbox.events, []
         await self._send(waiting)
 
-    async def _advance(self, answer: str) -> None:
-        tail = self._outbox.tails.get(answer)
+    async def _advance(self, delivery: str) -> None:
+        tail = self._outbox.tails.get(delivery)
         if tail is None:
             return
         if tail.feed.lost:  # a resume tells the client whether its place still exists
@@ -243,13 +257,13 @@ class Connection:
             self.close(CloseCode.TRY_LATER, "the answer log is away")
             return
         if tail.next == 0 and frames:
-            self._performer.sending(answer)
+            self._performer.sending(tail.feed.answer)
         await self._send(frames)
         tail.next += len(frames)
-        if tail.done and self._outbox.tails.get(answer) is tail:  # a resume may have moved the cursor
-            self._drop_tail(answer)
-            self._performer.delivered(answer)
-            self._apply(self._session.ended(answer, tail.next - 1, tail.feed.state))
+        if tail.done and self._outbox.tails.get(delivery) is tail:  # a resume may have moved the cursor
+            self._drop_tail(delivery)
+            self._performer.delivered(tail.feed.answer)
+            self._apply(self._session.ended(delivery, tail.next - 1, tail.feed.state))
 
     async def _send(self, frames: Sequence[str]) -> None:
         self._is_sending = True

@@ -10,15 +10,17 @@ from types import TracebackType
 from typing import Self
 
 from chatserver.answers.log import AnswerLog
+from chatserver.answers.meta import AnswerMeta
 from chatserver.delivery.connection import Connection
 from chatserver.delivery.feeds import Feeds
 from chatserver.delivery.performer import LogPerformer
 from chatserver.delivery.socket import Socket
 from chatserver.delivery.timeline import Timeline
 from chatserver.generation.generations import Generations
-from chatserver.protocol.codes import CloseCode
+from chatserver.protocol.codes import CloseCode, ErrorCode
+from chatserver.protocol.commands import Ask, InvalidCommand
 from chatserver.protocol.events import Welcome
-from chatserver.protocol.session import Limits, Session
+from chatserver.protocol.session import Conversation, Limits
 
 _SWEEP_S = 1.0
 
@@ -84,13 +86,24 @@ class ConnectionManager:
     def __len__(self) -> int:
         return len(self._connections)
 
-    async def serve(self, socket: Socket, user: str) -> None:
+    @property
+    def limits(self) -> Limits:
+        return self._policy.limits
+
+    async def ask(self, user: str, ask: Ask) -> AnswerMeta:
+        """For doors that ask before they have anything to send on. Raises `InvalidCommand`, `LogUnavailable`."""
+        if self._draining:
+            message = "This server is restarting; ask again."
+            raise InvalidCommand(ErrorCode.DRAINING, message, id=ask.reply_to, retry_after_ms=self._retry_ms())
+        return await self._performer.ask(user, ask)
+
+    async def serve(self, socket: Socket, user: str, conversation: Conversation) -> None:
         """Serves one accepted socket until it ends."""
         connection = Connection(
             uuid.uuid4().hex[:16],
             user,
             socket,
-            Session(self._policy.limits),
+            conversation,
             self._feeds,
             self._performer,
         )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from chatserver.delivery.feed import Feed
 from chatserver.protocol.events import as_replay
+from chatserver.protocol.session import Form
 
 EVENTS = 256
 """Events that may wait. A client that asks and never reads is too slow."""
@@ -19,6 +20,7 @@ class Tail:
     feed: Feed
     next: int
     live: int
+    form: Form | None = None
 
     @property
     def has_more(self) -> bool:
@@ -31,6 +33,8 @@ class Tail:
     async def frames(self) -> Sequence[str]:
         """The next frames in order; the caller counts them off with `next`. Raises `LogUnavailable`."""
         frames = await self.feed.read(self.next, _TURN)
+        if self.form is not None:
+            return [self.form(frame) for frame in frames]
         if self.next >= self.live:
             return frames
         replayed = self.live - self.next

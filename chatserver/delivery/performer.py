@@ -2,17 +2,18 @@
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import structlog
 
 from chatserver.answers.log import AnswerLog, LogUnavailable
-from chatserver.answers.meta import AnswerMeta, NewAnswer
+from chatserver.answers.meta import HISTORY, AnswerMeta, NewAnswer
 from chatserver.delivery.timeline import Timeline
 from chatserver.generation.generations import Generations
 from chatserver.protocol import commands
 from chatserver.protocol.codes import ErrorCode
-from chatserver.protocol.session import Effect, Perform, Session
+from chatserver.protocol.session import Conversation, Effect, Perform
 from retrieval.errors import InvalidFilter
 from retrieval.filters import parse as parse_filter
 
@@ -41,7 +42,7 @@ class LogPerformer:
         self._clock = clock
         self._new_id = new_id
 
-    async def perform(self, user: str, session: Session, command: Perform) -> Sequence[Effect]:
+    async def perform(self, user: str, session: Conversation, command: Perform) -> Sequence[Effect]:
         asked = command.command
         try:
             match asked:
@@ -59,10 +60,10 @@ class LogPerformer:
         except LogUnavailable as error:
             log.warning("command not carried out", command=asked.type, error=str(error))
             message = "The answer log is away; nothing is lost, try again."
-            return session.failed(ErrorCode.UNAVAILABLE, message, id=_id(asked), retry_after_ms=_RETRY_MS)
+            return session.failed(ErrorCode.UNAVAILABLE, message, id=asked.reply_to, retry_after_ms=_RETRY_MS)
         except Exception:
             log.exception("command failed", command=asked.type)
-            return session.failed(ErrorCode.INTERNAL, "Something went wrong on our side.", id=_id(asked))
+            return session.failed(ErrorCode.INTERNAL, "Something went wrong on our side.", id=asked.reply_to)
 
     def sending(self, answer: str) -> None:
         self._timeline.note(answer, "first_send", self._clock())
@@ -70,13 +71,16 @@ class LogPerformer:
     def delivered(self, answer: str) -> None:
         self._timeline.note(answer, "delivered", self._clock())
 
-    async def _ask(self, user: str, session: Session, ask: commands.Ask) -> Sequence[Effect]:
+    async def ask(self, user: str, ask: commands.Ask) -> AnswerMeta:
+        """Makes the question durable, or finds what is known under its id. Raises `InvalidCommand`,
+        `LogUnavailable`."""
         try:
             parse_filter(ask.filter or {})
         except InvalidFilter as error:
-            return session.failed(ErrorCode.INVALID_FILTER, str(error), id=ask.id)
+            raise commands.InvalidCommand(ErrorCode.INVALID_FILTER, str(error), id=ask.reply_to) from None
         if ask.provider_key is not None and not self._provider_keys:
-            return session.failed(ErrorCode.PROVIDER_KEY_REFUSED, "This server takes no keys.", id=ask.id)
+            message = "This server takes no keys."
+            raise commands.InvalidCommand(ErrorCode.PROVIDER_KEY_REFUSED, message, id=ask.reply_to)
         new = NewAnswer(
             answer=self._new_id(),
             epoch=self._new_id()[:8],
@@ -87,12 +91,18 @@ class LogPerformer:
             asked_at=self._clock(),
             namespace=ask.namespace,
             filter=ask.filter,
-            options=ask.options,
+            options=_options(ask),
         )
         key = ask.provider_key.get_secret_value() if ask.provider_key is not None else None
-        return session.asked(ask, await self._generations.ask(new, provider_key=key))
+        return await self._generations.ask(new, provider_key=key)
 
-    async def _resume(self, user: str, session: Session, resume: commands.Resume) -> Sequence[Effect]:
+    async def _ask(self, user: str, session: Conversation, ask: commands.Ask) -> Sequence[Effect]:
+        try:
+            return session.asked(ask, await self.ask(user, ask))
+        except commands.InvalidCommand as error:
+            return session.failed(error.code, error.message, id=error.id)
+
+    async def _resume(self, user: str, session: Conversation, resume: commands.Resume) -> Sequence[Effect]:
         pending = await self._answers.chat(user, resume.chat, undelivered=True)
         known = {meta.answer: meta for meta in pending}
         for cursor in resume.cursors:
@@ -107,9 +117,13 @@ class LogPerformer:
             self._timeline.note(meta.answer, "acknowledged", self._clock())
 
 
-def _unknown(session: Session, answer: str) -> Sequence[Effect]:
+def _unknown(session: Conversation, answer: str) -> Sequence[Effect]:
     return session.failed(ErrorCode.UNKNOWN_ANSWER, "You have no such answer.", answer=answer)
 
 
-def _id(command: commands.Command) -> str | None:
-    return command.id if isinstance(command, commands.Ask) else None
+def _options(ask: commands.Ask) -> Mapping[str, Any]:
+    """With the turns that the client tells, which only `history` may bring."""
+    options = {name: value for name, value in ask.options.items() if name != HISTORY}
+    if ask.history is not None:
+        options[HISTORY] = [[turn.question, turn.answer] for turn in ask.history]
+    return options

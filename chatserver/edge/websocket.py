@@ -1,19 +1,22 @@
-"""`GET /ws`, subprotocol chat.v1: an ASGI WebSocket as the socket of a connection.
+"""The WebSocket doors: an ASGI WebSocket as the socket of a connection.
 
 Written against raw ASGI: on the sending path every layer is a cost per token.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chatserver.delivery.manager import ConnectionManager
 from chatserver.delivery.socket import SocketClosed
 from chatserver.edge.identity import Identify, is_same_origin
+from chatserver.protocol.ai_sdk import AiSdkSession
 from chatserver.protocol.codes import CloseCode
 from chatserver.protocol.events import SUBPROTOCOL
+from chatserver.protocol.session import Conversation, Limits, Session
 
 _TURN = 64
 """Frames sent without giving the event loop a turn: before it has one, nobody hears that the peer is gone."""
@@ -57,16 +60,32 @@ class AsgiSocket:
             await self._send({"type": "websocket.close", "code": int(code), "reason": reason})
 
 
-class ChatSocket:
-    """The ASGI application behind `/ws`. A refusal is accepted first: only so does a browser see the close code."""
+@dataclass(frozen=True, slots=True)
+class Language:
+    """What is spoken on a WebSocket. Without a `subprotocol` of its own it takes the first one that is offered: a
+    browser wants one of its own to be chosen."""
 
-    def __init__(self, identify: Identify) -> None:
+    subprotocol: str | None
+    conversation: Callable[[Limits], Conversation]
+
+
+CHAT = Language(SUBPROTOCOL, Session)
+AI_SDK = Language(None, AiSdkSession)
+
+
+class ChatSocket:
+    """The ASGI application behind `/ws` and `/ws/ai-sdk`. A refusal is accepted first: only so does a browser see the
+    close code."""
+
+    def __init__(self, identify: Identify, language: Language = CHAT) -> None:
         self._identify = identify
+        self._language = language
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         connections: ConnectionManager = scope["app"].state.system.connections
         offered = scope.get("subprotocols", [])
-        subprotocol = SUBPROTOCOL if SUBPROTOCOL in offered else None
+        wanted = self._language.subprotocol or next(iter(offered), None)
+        subprotocol = wanted if wanted in offered else None
         await receive()  # websocket.connect
         socket = AsgiSocket(receive, send)
         try:
@@ -79,9 +98,9 @@ class ChatSocket:
         elif user is None:
             await socket.close(CloseCode.UNAUTHENTICATED, "authenticate")
         elif offered and subprotocol is None:
-            await socket.close(CloseCode.POLICY, f"offer subprotocol {SUBPROTOCOL}")
+            await socket.close(CloseCode.POLICY, f"offer subprotocol {wanted}")
         else:
-            await connections.serve(socket, user)
+            await connections.serve(socket, user, self._language.conversation(connections.limits))
 
 
 class SocketDoor:

@@ -14,7 +14,7 @@ import structlog
 
 from chatserver.answers.document import read_chunks, read_document
 from chatserver.answers.log import AnswerLog, Batch, Claim, LogUnavailable, Ring
-from chatserver.answers.meta import AnswerMeta, NewAnswer
+from chatserver.answers.meta import HISTORY, AnswerMeta, NewAnswer
 from chatserver.answers.states import AnswerState
 from chatserver.generation.continuation import continue_after
 from chatserver.generation.generation import Generation, Pace
@@ -208,7 +208,9 @@ class Generations:
         )
 
     async def _history(self, meta: AnswerMeta) -> tuple[Turn, ...]:
-        """The chat's last turns before this question, oldest first."""
+        """The chat's last turns before this question, oldest first: those that the asker told, else the log's."""
+        if (told := meta.question.options.get(HISTORY)) is not None:
+            return tuple([Turn(*turn) for turn in told[max(0, len(told) - self._history_turns) :]])
         if not self._history_turns:
             return ()
         chat = await self._answers.chat(meta.question.user, meta.question.chat)

@@ -1,17 +1,22 @@
 """Commands of chat.v1: what a client sends, parsed and checked. Pure."""
 
 import re
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 
 from chatserver.protocol.codes import ErrorCode
 
+Model = TypeVar("Model", bound=BaseModel)
+
 Identifier = Annotated[str, Field(min_length=1, max_length=200)]
 
 MAX_DEPTH = 32
 """Objects and lists within each other in `filter` and `options`: what is read deeper could not be written again."""
+
+MAX_HISTORY = 100
+"""Turns that a question may bring along."""
 
 
 def _check_depth(value: dict[str, Any]) -> dict[str, Any]:
@@ -49,6 +54,16 @@ class _Command(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
+    @property
+    def reply_to(self) -> str | None:
+        """What an error about this command is told under."""
+        return None
+
+
+class PastTurn(_Command):
+    question: str
+    answer: str
+
 
 class Ask(_Command):
     type: Literal["ask"]
@@ -59,6 +74,12 @@ class Ask(_Command):
     filter: Shallow | None = None
     options: Shallow = Field(default_factory=dict)
     provider_key: ProviderKey | None = None
+    history: Annotated[list[PastTurn], Field(max_length=MAX_HISTORY)] | None = None
+    """The chat's earlier turns as this client shows them, in place of those that the server knows."""
+
+    @property
+    def reply_to(self) -> str | None:
+        return self.id
 
 
 class CursorField(_Command):
@@ -98,21 +119,28 @@ _TYPES = frozenset({"ask", "resume", "ack", "stop", "ping"})
 class InvalidCommand(Exception):
     """A frame that is no command. `code` and `message` are fit for the client; `id` is the command's, if told."""
 
-    def __init__(self, code: ErrorCode, message: str, *, id: str | None = None) -> None:
+    def __init__(
+        self, code: ErrorCode, message: str, *, id: str | None = None, retry_after_ms: int | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.id = id
+        self.retry_after_ms = retry_after_ms
+
+
+def checked_frame(frame: str | bytes, limit: int) -> str:
+    """A frame that may be read at all. Raises `InvalidCommand`."""
+    if isinstance(frame, bytes):
+        raise InvalidCommand(ErrorCode.BINARY_FRAME, "Commands are text frames.")
+    if len(frame) > limit or len(frame.encode()) > limit:
+        raise InvalidCommand(ErrorCode.MESSAGE_TOO_LARGE, f"A message has at most {limit} bytes.")
+    return frame
 
 
 def parse(frame: str, *, max_question_characters: int) -> Command:
     """One text frame to one command. Raises `InvalidCommand`."""
-    try:
-        value = orjson.loads(frame)
-    except (orjson.JSONDecodeError, RecursionError):
-        raise InvalidCommand(ErrorCode.INVALID_JSON, "The frame is not valid JSON.") from None
-    if not isinstance(value, dict):
-        raise InvalidCommand(ErrorCode.INVALID_JSON, "A command is a JSON object.")
+    value = json_object(frame)
     told = value.get("id")
     command_id = told if isinstance(told, str) and len(told) <= 200 else None
     kind = value.get("type")
@@ -121,18 +149,38 @@ def parse(frame: str, *, max_question_characters: int) -> Command:
     try:
         command = _ADAPTER.validate_python(value)
     except ValidationError as error:
-        raise InvalidCommand(ErrorCode.INVALID_FIELD, _first_fault(error), id=command_id) from None
+        raise InvalidCommand(ErrorCode.INVALID_FIELD, first_fault(error, skip=1), id=command_id) from None
     if isinstance(command, Ask):
-        _check_question(command, max_question_characters)
+        check_question(command, max_question_characters)
     return command
 
 
-def _check_question(ask: Ask, limit: int) -> None:
+def json_object(text: str | bytes) -> dict[str, Any]:
+    """Raises `InvalidCommand`."""
+    try:
+        value = orjson.loads(text)
+    except (orjson.JSONDecodeError, RecursionError):
+        raise InvalidCommand(ErrorCode.INVALID_JSON, "The frame is not valid JSON.") from None
+    if not isinstance(value, dict):
+        raise InvalidCommand(ErrorCode.INVALID_JSON, "A command is a JSON object.")
+    return value
+
+
+def validated(model: type[Model], value: Any, *, id: str | None = None) -> Model:
+    """What a client sent, as what it should be. Raises `InvalidCommand`."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise InvalidCommand(ErrorCode.INVALID_FIELD, first_fault(error), id=id) from None
+
+
+def check_question(ask: Ask, limit: int) -> None:
+    """Raises `InvalidCommand`."""
     if not ask.text.strip():
-        raise InvalidCommand(ErrorCode.EMPTY_QUESTION, "The question is empty.", id=ask.id)
+        raise InvalidCommand(ErrorCode.EMPTY_QUESTION, "The question is empty.", id=ask.reply_to)
     if len(ask.text) > limit:
         message = f"The question has {len(ask.text)} characters; at most {limit} are taken."
-        raise InvalidCommand(ErrorCode.QUESTION_TOO_LONG, message, id=ask.id)
+        raise InvalidCommand(ErrorCode.QUESTION_TOO_LONG, message, id=ask.reply_to)
 
 
 def _unknown_type(kind: object) -> str:
@@ -140,7 +188,8 @@ def _unknown_type(kind: object) -> str:
     return f"Unknown command type {shown}; known are {', '.join(sorted(_TYPES))}."
 
 
-def _first_fault(error: ValidationError) -> str:
+def first_fault(error: ValidationError, *, skip: int = 0) -> str:
+    """The first thing that is wrong, and where; `skip` parts of its place are not the client's."""
     fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    place = ".".join(str(part) for part in fault["loc"][1:])
-    return f"{place}: {fault['msg']}"
+    place = ".".join(str(part) for part in fault["loc"][skip:])
+    return f"{place}: {fault['msg']}" if place else fault["msg"]

@@ -9,9 +9,9 @@ Theory of operation
     client is told of one answer is one contiguous run of entries, then one `end`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from chatserver.answers.meta import AnswerMeta
 from chatserver.answers.position import Cursor, Verdict, resume_point
@@ -23,9 +23,14 @@ MAX_OFFENCES = 20
 """Frames that are no commands, in one connection, before it is closed."""
 
 
+class Framed(Protocol):
+    def frame(self) -> str:
+        """As the wire carries it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Send:
-    event: events.Event
+    event: Framed
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +40,30 @@ class Perform:
     command: commands.Ask | commands.Resume | commands.Ack | commands.Stop
 
 
+Form: TypeAlias = Callable[[str], str]
+
+
 @dataclass(frozen=True, slots=True)
 class Follow:
-    """Deliver the answer's entries from `first` on; those before `live` are replay."""
+    """Deliver the answer's entries from `first` on; those before `live` are replay. `form` makes of each chat.v1 frame
+    of an entry, in order and once, what this door sends ("" for nothing); `delivery` names the run of entries where a
+    door can have two of one answer."""
 
     answer: str
     epoch: str
     first: int
     live: int
+    form: Form | None = None
+    delivery: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.delivery or self.answer
 
 
 @dataclass(frozen=True, slots=True)
 class Unfollow:
-    answer: str
+    delivery: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +81,51 @@ class Limits:
     max_question_characters: int
 
 
+class Conversation(Protocol):
+    """What a door speaks on one connection: frames and outcomes in, effects out. After the effect `Close` none has
+    effects any more."""
+
+    @property
+    def closed(self) -> bool: ...
+
+    def opened(self, welcome: events.Welcome) -> list[Effect]:
+        """The connection is there; nothing was said before."""
+
+    def receive(self, frame: str | bytes) -> list[Effect]:
+        """One frame from the client."""
+
+    def asked(self, ask: commands.Ask, meta: AnswerMeta) -> list[Effect]:
+        """The question is durable (or was, under the same id)."""
+
+    def resumed(
+        self, resume: commands.Resume, pending: Sequence[AnswerMeta], known: Mapping[str, AnswerMeta]
+    ) -> list[Effect]:
+        """`pending` are the chat's undelivered answers, `known` those of the cursors' answers that are this user's,
+        by id."""
+
+    def failed(
+        self,
+        code: ErrorCode,
+        message: str,
+        *,
+        id: str | None = None,
+        answer: str | None = None,
+        retry_after_ms: int | None = None,
+    ) -> list[Effect]:
+        """A command could not be carried out; `id` is its `reply_to`."""
+
+    def ended(self, delivery: str, seq: int, state: AnswerState) -> list[Effect]:
+        """The last entry of what is followed under this name has been sent."""
+
+    def drain(self, retry_after_ms: int) -> list[Effect]:
+        """From now on no question is taken; answers under way go on."""
+
+    def close(self, code: CloseCode, reason: str) -> list[Effect]: ...
+
+
 class Session:
+    """chat.v1."""
+
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._offences = 0
@@ -77,8 +137,10 @@ class Session:
     def closed(self) -> bool:
         return self._closed
 
+    def opened(self, welcome: events.Welcome) -> list[Effect]:
+        return [Send(welcome)]
+
     def receive(self, frame: str | bytes) -> list[Effect]:
-        """One frame from the client."""
         if self._closed:
             return []
         try:
@@ -92,7 +154,6 @@ class Session:
         return [Perform(command)]
 
     def asked(self, ask: commands.Ask, meta: AnswerMeta) -> list[Effect]:
-        """The question is durable (or was, under the same id)."""
         if self._closed:
             return []
         accepted = events.Accepted(id=ask.id, answer=meta.answer, chat=meta.question.chat, epoch=meta.epoch)
@@ -101,8 +162,6 @@ class Session:
     def resumed(
         self, resume: commands.Resume, pending: Sequence[AnswerMeta], known: Mapping[str, AnswerMeta]
     ) -> list[Effect]:
-        """`pending` are the chat's undelivered answers, `known` those of the cursors' answers that are this user's,
-        by id."""
         if self._closed:
             return []
         cursors = {field.answer: Cursor(field.answer, field.epoch, field.seq) for field in resume.cursors}
@@ -132,20 +191,17 @@ class Session:
         answer: str | None = None,
         retry_after_ms: int | None = None,
     ) -> list[Effect]:
-        """A command could not be carried out; the connection goes on."""
         if self._closed:
             return []
         return [Send(events.Error(code=code, message=message, id=id, answer=answer, retry_after_ms=retry_after_ms))]
 
-    def ended(self, answer: str, seq: int, state: AnswerState) -> list[Effect]:
-        """The answer's last entry has been sent."""
-        self._followed.discard(answer)
+    def ended(self, delivery: str, seq: int, state: AnswerState) -> list[Effect]:
+        self._followed.discard(delivery)
         if self._closed:
             return []
-        return [Send(events.End(answer=answer, seq=seq, state=state))]
+        return [Send(events.End(answer=delivery, seq=seq, state=state))]
 
     def drain(self, retry_after_ms: int) -> list[Effect]:
-        """From now on no question is taken; answers under way go on."""
         if self._closed or self._retry_after_ms is not None:
             return []
         self._retry_after_ms = retry_after_ms
@@ -158,12 +214,8 @@ class Session:
         return [Close(code, reason)]
 
     def _parse(self, frame: str | bytes) -> commands.Command:
-        if isinstance(frame, bytes):
-            raise commands.InvalidCommand(ErrorCode.BINARY_FRAME, "Commands are text frames.")
-        if len(frame) > self._limits.max_message_bytes or len(frame.encode()) > self._limits.max_message_bytes:
-            message = f"A message has at most {self._limits.max_message_bytes} bytes."
-            raise commands.InvalidCommand(ErrorCode.MESSAGE_TOO_LARGE, message)
-        return commands.parse(frame, max_question_characters=self._limits.max_question_characters)
+        text = commands.checked_frame(frame, self._limits.max_message_bytes)
+        return commands.parse(text, max_question_characters=self._limits.max_question_characters)
 
     def _offence(self, error: commands.InvalidCommand) -> list[Effect]:
         self._offences += 1

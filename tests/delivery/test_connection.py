@@ -20,8 +20,9 @@ from chatserver.delivery.manager import ConnectionManager
 from chatserver.delivery.outbox import EVENTS
 from chatserver.delivery.socket import SocketClosed
 from chatserver.generation.generations import Generations
+from chatserver.protocol.session import Session
 from tests.contracts.answer_logs import LEASE_S, batch, claimed, question
-from tests.delivery.served import PACE, POLICY, ScriptedPipeline
+from tests.delivery.served import LIMITS, PACE, POLICY, ScriptedPipeline
 from tests.eventually import eventually
 
 ENTRIES = 10
@@ -119,7 +120,7 @@ async def manager(log: SlowLog) -> AsyncIterator[ConnectionManager]:
 async def serving(manager: ConnectionManager, peer: Peer) -> AsyncIterator[None]:
     """The connection of `peer`, until the peer leaves."""
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
-        group.create_task(manager.serve(peer, "ada"))
+        group.create_task(manager.serve(peer, "ada", Session(LIMITS)))
         yield
         peer.read(EVERYTHING)
         peer.incoming.put_nowait(None)

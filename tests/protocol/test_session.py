@@ -41,7 +41,7 @@ def ask(id: str = "q") -> commands.Ask:
     return commands.Ask(type="ask", id=id, chat="c1", text="?")
 
 
-def sent(effects: list[Effect]) -> list[events.Event]:
+def sent(effects: list[Effect]) -> list[Any]:
     return [effect.event for effect in effects if isinstance(effect, Send)]
 
 
@@ -146,7 +146,7 @@ class Conversation(RuleBasedStateMachine):
         for answer, follow in follows.items():
             told = [cursor for cursor in cursors if cursor[0] == answer]
             assert (verdicts[answer] is Verdict.SNAPSHOT) == (follow.first == 0) or (answer, True, -1) in told
-        assert {effect.answer for effect in effects if isinstance(effect, Unfollow)} == before.keys() & here
+        assert {effect.delivery for effect in effects if isinstance(effect, Unfollow)} == before.keys() & here
         places = [type(effect) for effect in effects]
         assert places == sorted(places, key=[Unfollow, Send, Follow].index), "old runs end before the verdict"
 

@@ -1,0 +1,90 @@
+"""What a front end of the AI SDK sends: the chat's UI messages, read as a question and the turns before it. Pure."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from chatserver.protocol.codes import ErrorCode
+from chatserver.protocol.commands import Identifier, InvalidCommand, PastTurn, ProviderKey, Shallow
+
+TURNS = 10
+"""Turns before the question that are kept with it."""
+
+
+class _Read(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+
+class Part(_Read):
+    type: str
+    text: str = ""
+
+
+class UiMessage(_Read):
+    """Parts but text have no meaning for a question and are left out."""
+
+    id: Annotated[str, Field(max_length=200)] = ""
+    role: Literal["system", "user", "assistant"]
+    parts: list[Part]
+
+    @property
+    def text(self) -> str:
+        return "".join(part.text for part in self.parts if part.type == "text")
+
+
+class Body(_Read):
+    """What an application adds to a request."""
+
+    namespace: Annotated[str, Field(max_length=200)] = ""
+    filter: Shallow | None = None
+    options: Shallow = Field(default_factory=dict)
+    provider_key: ProviderKey | None = None
+
+
+class ChatRequest(_Read):
+    """A turn: `id` is the chat's. `message_id` names the message that is edited or answered anew."""
+
+    id: Identifier
+    messages: Annotated[list[UiMessage], Field(min_length=1, max_length=10_000)]
+    trigger: Literal["submit-message", "regenerate-message"] = "submit-message"
+    message_id: Annotated[str | None, Field(alias="messageId")] = None
+
+
+def asked(request: ChatRequest, body: Body, fresh: str) -> dict[str, Any]:
+    """The fields of an `ask`. A message that is sent again is the same question; one that is edited, or is to be
+    answered anew, has `fresh` in its id. Raises `InvalidCommand`."""
+    last = next((n for n in range(len(request.messages) - 1, -1, -1) if request.messages[n].role == "user"), None)
+    if last is None:
+        raise InvalidCommand(ErrorCode.INVALID_FIELD, "messages: there is no message of a user.")
+    message = request.messages[last]
+    once = message.id if request.trigger == "submit-message" and request.message_id is None else ""
+    turns = turns_of([(each.role, each.text) for each in request.messages[:last]])
+    return {
+        "id": fingerprint("ui", request.id, once or fresh, message.text),
+        "chat": request.id,
+        "text": message.text,
+        "namespace": body.namespace,
+        "filter": body.filter,
+        "options": body.options,
+        "provider_key": body.provider_key,
+        "history": turns if len(request.messages) > 1 else None,  # one message alone: the server knows the rest
+    }
+
+
+def turns_of(messages: Sequence[tuple[str, str]]) -> list[PastTurn]:
+    """Role and text of each message to the newest turns: a question of a user and what was said to it."""
+    turns: list[PastTurn] = []
+    for role, text in messages:
+        if role == "user":
+            turns.append(PastTurn(question=text, answer=""))
+        elif role == "assistant" and turns:
+            turns[-1] = PastTurn(question=turns[-1].question, answer=turns[-1].answer + text)
+    return turns[-TURNS:]
+
+
+def fingerprint(kind: str, *parts: str) -> str:
+    """An id of fixed length that stands for all of its parts."""
+    told = hashlib.sha256("\0".join(f"{len(part)}:{part}" for part in parts).encode("utf-8", "surrogatepass"))
+    return f"{kind}-{told.hexdigest()[:40]}"
