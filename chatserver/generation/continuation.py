@@ -10,11 +10,12 @@ from chatserver.protocol.chunks import Chunk
 @dataclass(frozen=True, slots=True)
 class Continuation:
     """`told` is what the pipeline is given; `withdraw` are the entries to append first. An answer that is only to be
-    stopped keeps what it has shown: `open_text` is the text part that is still to be ended."""
+    stopped keeps what it has shown: `open_text` is the text part that is still to be ended, `text` what it said."""
 
     told: tuple[Chunk, ...]
     withdraw: tuple[Chunk, ...]
     open_text: str | None = None
+    text: str = ""
 
 
 def continue_after(logged: Sequence[Chunk]) -> Continuation:
@@ -23,6 +24,7 @@ def continue_after(logged: Sequence[Chunk]) -> Continuation:
     kept = 0
     step: int | None = None
     text: str | None = None
+    said: list[str] = []
     for index, chunk in enumerate(logged):
         match chunk["type"]:
             case "start" | "finish-step":
@@ -30,10 +32,12 @@ def continue_after(logged: Sequence[Chunk]) -> Continuation:
             case "start-step":
                 step = index
             case "text-start":
-                text = chunk["id"]
+                text, said = chunk["id"], []
+            case "text-delta":
+                said.append(chunk["delta"])
             case "text-end" | "reset-step":
                 text = None
     if step is None:
         return Continuation(tuple(logged[:kept]), ())
     reset = chunks.reset_step()
-    return Continuation((*logged[:kept], logged[step], reset), (reset,), text)
+    return Continuation((*logged[:kept], logged[step], reset), (reset,), text, "".join(said) if text else "")

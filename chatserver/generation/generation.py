@@ -7,7 +7,8 @@ Theory of operation
 
     A generation ends in one of five ways:
       told       the pipeline's own terminal entry (or `error` when the pipeline broke);
-      stopped    somebody asked for it: the open text is closed, `abort` seals, the partial text stays;
+      stopped    somebody asked for it: the open text is closed with its citations, `abort` seals, the partial text
+                 stays;
       handed     the claim is released without a seal: another process goes on (drain);
       keyless    the asker's own key is not here: as if stopped, but sealed as failed;
       fenced     another owner has taken over: nothing more is appended, the model call is cancelled.
@@ -28,7 +29,7 @@ from chatserver.generation.buffer import EntryBuffer
 from chatserver.generation.continuation import Continuation
 from chatserver.pipeline.port import Pipeline, Question
 from chatserver.protocol import chunks
-from chatserver.protocol.chunks import Chunk
+from chatserver.protocol.chunks import Chunk, Citation
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +37,9 @@ _RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 """Waits between appends while the log is away; the last one repeats."""
 
 _KEYLESS = "The server that was writing this answer with your own key is gone, and the key is kept nowhere: ask again."
+
+_CITE_S = 2.0
+"""For the citations of a stopped text; after it the text is closed without."""
 
 _MILESTONES = {"data-retrieval": "retrieved", "text-start": "first_text", "text-end": "last_text"}
 
@@ -87,6 +91,8 @@ class Generation:
         self._telling: asyncio.Timeout | None = None
         self._end: _End | None = None
         self._open_text: str | None = None
+        self._said: list[str] = []
+        self._steps: list[Chunk] = list(continuation.told)
         self._begun = bool(continuation.told)
         self._told = False
         self._marks: dict[str, float] = {"claimed": self.started_at}
@@ -126,7 +132,7 @@ class Generation:
                 if self._end is None:
                     await self._continue()
                 else:  # stopped before it began: what an earlier owner has shown stays
-                    self._open_text = self._continuation.open_text
+                    self._open_text, self._said = self._continuation.open_text, [self._continuation.text]
         except asyncio.CancelledError:
             if (task := asyncio.current_task()) is None or task.cancelling():
                 raise
@@ -135,7 +141,7 @@ class Generation:
             if self._end is None or not isinstance(error, TimeoutError):  # else it is `_finish_early`'s
                 self._break()
         self._telling = None
-        for chunk in self._last_words():
+        for chunk in await self._last_words():
             await self._buffer.put(chunk)
         self._buffer.close()
 
@@ -152,29 +158,42 @@ class Generation:
                 if not self._buffer.offer(chunk):
                     await self._buffer.put(chunk)
                 match chunk["type"]:
+                    case "text-delta":
+                        self._said.append(chunk["delta"])
+                        continue
                     case "start":
                         self._begun = True
                     case "text-start":
-                        self._open_text = chunk["id"]
+                        self._open_text, self._said = chunk["id"], []
                     case "text-end":
                         self._open_text = None
                     case kind if kind in chunks.TERMINAL:
                         self._told = True
                         return
+                self._steps.append(chunk)
         raise RuntimeError("the pipeline ended without a terminal entry")
 
-    def _last_words(self) -> Sequence[Chunk]:
+    async def _last_words(self) -> Sequence[Chunk]:
         """What closes the log of an answer that did not end by itself."""
         if self._told or self._end is _End.HANDED:
             return ()
         closing = [] if self._begun else [chunks.start(self.claim.answer)]
         if self._open_text is not None:
-            closing.append(chunks.text_end(self._open_text))
+            closing.append(chunks.text_end(self._open_text, await self._citations()))
         if self._end is _End.STOPPED:
             return (*closing, chunks.abort("stopped"))
         if self._end is _End.KEYLESS:
             return (*closing, chunks.error(_KEYLESS, "provider_key_lost"))
         return (*closing, chunks.error("Something went wrong on our side.", "internal"))
+
+    async def _citations(self) -> Sequence[Citation]:
+        """What the text so far rests on; an end waits for it a little, and fails by nothing in it."""
+        try:
+            async with asyncio.timeout(_CITE_S):
+                return await self._pipeline.citations(self._question, self._steps, "".join(self._said))
+        except Exception:
+            log.exception("stopped text not cited", answer=self.claim.answer)
+            return ()
 
     async def _flush(self) -> None:
         linger_s = 0.0

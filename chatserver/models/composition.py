@@ -101,8 +101,13 @@ def note_text(language: Language, note: Note) -> str:
     return f"{told} {_THERE_IS[language]} {', '.join(note.nearest)}." if note.nearest else told
 
 
-def bullets(facts: Sequence[Fact]) -> str:
-    return "\n".join(f"- {fact.subject} — {fact.relation} — {fact.object}" for fact in facts)
+def bullets(facts: Sequence[Fact], numbers: Mapping[str, int]) -> str:
+    """A line for each, with the mark of the passage that it came from. `numbers`: passage id -> source number."""
+    return "\n".join(f"- {fact.subject} — {fact.relation} — {fact.object}{_mark(fact, numbers)}" for fact in facts)
+
+
+def _mark(fact: Fact, numbers: Mapping[str, int]) -> str:
+    return f" [{numbers[fact.source]}]" if fact.source in numbers else ""
 
 
 def table(records: Sequence[Record], numbers: Sequence[int]) -> str:

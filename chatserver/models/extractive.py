@@ -151,8 +151,12 @@ def _compose(request: ModelRequest, chosen: Sequence[Candidate], covered: Covera
         notes=context.notes,
         table=composition.table(context.records, context.record_numbers),
         quotes=composition.quotes(context.passages, context.passage_numbers, chosen),
-        facts=composition.bullets(_helpful(context.facts, request.question)),
+        facts=composition.bullets(_helpful(context.facts, request.question), _numbers(context)),
     )
+
+
+def _numbers(context: Context) -> dict[str, int]:
+    return dict(zip((ranked.passage.id for ranked in context.passages), context.passage_numbers, strict=True))
 
 
 def _asked(request: ModelRequest) -> str:

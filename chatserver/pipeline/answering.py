@@ -3,7 +3,7 @@
     start
     start-step  data-decision  [data-retrieval  source-document …  data-records]  finish-step
     (start-step  data-retrieval  source-document …  data-records  finish-step)*
-    start-step  [text-start  text-delta …  text-end]  data-notice …  data-timing  finish-step
+    start-step  [text-start  text-delta …  text-end]  data-notice …  [data-grounding]  data-timing  finish-step
     finish | error
 
 A takeover keeps finished steps, so what a step must tell to be continued from stands in the step itself: those that
@@ -26,9 +26,11 @@ import structlog
 from chatserver.models.port import Context, Model, ModelPart, ModelRequest, TextPart
 from chatserver.pipeline import told as telling
 from chatserver.pipeline.budget import Budget
+from chatserver.pipeline.citations import citations
 from chatserver.pipeline.deadline import Deadline, DeadlineExpired
 from chatserver.pipeline.decide import FOLLOW_UP, Decision, decide
 from chatserver.pipeline.followup import standalone
+from chatserver.pipeline.grounding import Grounding
 from chatserver.pipeline.looking import Look
 from chatserver.pipeline.port import Question
 from chatserver.pipeline.prompting import TEMPLATES, Rendered, model_request, rendered
@@ -36,7 +38,7 @@ from chatserver.pipeline.retrieve import Retriever
 from chatserver.pipeline.speech import COMPLETED, TIMED_OUT, Speech
 from chatserver.pipeline.wording import failure, reply
 from chatserver.protocol import chunks
-from chatserver.protocol.chunks import Chunk
+from chatserver.protocol.chunks import Chunk, Citation
 from prompts import Prompts
 from retrieval.errors import RetrievalError
 from retrieval.types import Passage
@@ -63,6 +65,7 @@ class AnswerPipeline:
         passages: Passages,
         budget: Budget,
         *,
+        grounding: Grounding | None = None,
         timeout_s: float = 120.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -71,6 +74,7 @@ class AnswerPipeline:
         self._prompts = prompts
         self._passages = passages
         self._budget = budget
+        self._grounding = grounding or Grounding()
         self._timeout_s = timeout_s
         self._clock = clock
 
@@ -110,6 +114,16 @@ class AnswerPipeline:
                         yield chunk
                 yield chunks.finish_step()
         yield _terminal(answer)
+
+    async def citations(self, question: Question, told: Sequence[Chunk], text: str) -> Sequence[Citation]:
+        """See `Pipeline.citations`."""
+        finding = [step for step in telling.finished_steps(told) if telling.is_finding(step)]
+        if not finding:
+            return ()
+        with Deadline(self._timeout_s) as deadline:
+            answer = _Answer(question, deadline, self._clock())
+            await self._recall(answer, finding)
+        return citations(text, telling.sources(answer.context))
 
     async def _find(self, answer: "_Answer") -> AsyncGenerator[Chunk, None]:
         """The first step: what to do, and what there is to answer from."""
@@ -174,9 +188,9 @@ class AnswerPipeline:
 
     async def _speak(self, answer: "_Answer") -> AsyncGenerator[Chunk, None]:
         """The last step: the text, and how long all took. Without a context to speak from, only the latter."""
-        timing = answer.timing
+        timing, sources = answer.timing, telling.sources(answer.context)
         if answer.outcome == COMPLETED:
-            speech = Speech(telling.sources(answer.context), answer.deadline, self._clock)
+            speech = Speech(sources, answer.deadline, self._clock)
             async with aclosing(speech.entries(self._parts(answer))) as entries:
                 async for chunk in entries:
                     yield chunk
@@ -186,6 +200,8 @@ class AnswerPipeline:
                 timing["first_text_ms"] = _ms(speech.first_text_at - answer.began)
             if speech.usage is not None:
                 timing["usage"] = asdict(speech.usage)
+            if answer.decision.kind == "retrieve" and speech.text:
+                yield chunks.data("grounding", await self._grounding.of(speech.text, sources))
         timing["total_ms"] = self._ms_since(answer.began)
         timing["outcome"] = answer.outcome
         yield chunks.data("timing", timing)

@@ -19,8 +19,8 @@ class Budget:
 
 def fitting(texts: Sequence[str], limit: int, count: CountTokens) -> int:
     """How many of these texts, from the first on, have at most `limit` tokens together."""
-    # No token is shorter than a byte, so that a text within the limit in bytes need not be counted.
-    if sum(len(text.encode()) for text in texts) <= limit:
+    # No token is shorter than a byte, but for the one that begins a text: within the limit in bytes it is not counted.
+    if sum(len(text.encode()) + 1 for text in texts) <= limit:
         return len(texts)
     total = 0
     for kept, text in enumerate(texts):

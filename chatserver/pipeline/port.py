@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from chatserver.models.port import Turn
-from chatserver.protocol.chunks import Chunk
+from chatserver.protocol.chunks import Chunk, Citation
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +43,7 @@ class Pipeline(Protocol):
 
         Cancelling the task that iterates ends every upstream call.
         """
+
+    async def citations(self, question: Question, told: Sequence[Chunk], text: str) -> Sequence[Citation]:
+        """The citations of a text that was stopped before its end. `told` holds the answer's entries before that text;
+        its finished steps tell the sources."""

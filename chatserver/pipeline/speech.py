@@ -34,6 +34,11 @@ class Speech:
         self._shown: list[str] = []
 
     @property
+    def text(self) -> str:
+        """What was told so far."""
+        return "".join(self._shown)
+
+    @property
     def dropped_marks(self) -> int:
         return self._marks.dropped
 
@@ -85,6 +90,6 @@ class Speech:
     def _ending(self) -> Iterator[Chunk]:
         yield from self._say(self._marks.finish())
         if self._shown:
-            yield chunks.text_end(_PART, citations("".join(self._shown), self._sources))
+            yield chunks.text_end(_PART, citations(self.text, self._sources))
         elif self.outcome == COMPLETED:
             self.outcome = "model_empty"

@@ -1,6 +1,7 @@
 /** One question and its answer on the screen. */
 
 import { h, icon } from "./dom.js";
+import { unsupported } from "./grounding_view.js";
 import { MarkdownView } from "./markdown_view.js";
 import { StepsView } from "./steps_view.js";
 import { isOver } from "./session.js";
@@ -23,6 +24,7 @@ export class AnswerView {
   #body = h("div", { class: "text" });
   #waiting = h("p", { class: "waiting" }, h("span", { class: "dots", "aria-hidden": "true" }), h("span"));
   #notices = h("div", { class: "notices" });
+  #grounding = h("div");
   #sources = h("div", { class: "sources" });
   #foot = h("div", { class: "foot" });
 
@@ -47,6 +49,7 @@ export class AnswerView {
         this.#waiting,
         this.#body,
         this.#notices,
+        this.#grounding,
         this.#sources,
         this.#foot,
       ),
@@ -66,6 +69,7 @@ export class AnswerView {
     this.#showTexts(content, over);
     this.#showWaiting(over);
     this.#notices.replaceChildren(...content.notices.map(noticeOf));
+    this.#grounding.replaceChildren(...(over ? unsupported(content) : []));
     this.#sources.replaceChildren(...(over ? this.#sourceList(content) : []));
     this.#foot.replaceChildren(...(over ? this.#footOf(transcript, refusal) : []));
   }

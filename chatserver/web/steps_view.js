@@ -1,6 +1,7 @@
 /** What the server did for an answer: the decision, each retrieval leg, the passages and records, the time. */
 
 import { h, icon, plural } from "./dom.js";
+import { carried } from "./grounding_view.js";
 import { recordTables } from "./records_view.js";
 import { plainReasons } from "./why.js";
 
@@ -38,18 +39,18 @@ export class StepsView {
   }
 
   /** @param {import("./transcript.js").Content} content */
-  update({ decision, retrieval, records, timing }) {
-    const state = [decision, retrieval, records, timing];
+  update({ decision, retrieval, records, grounding, timing }) {
+    const state = [decision, retrieval, records, grounding, timing];
     if (this.#shown?.every((value, index) => value === state[index])) return;
     this.#shown = state;
     this.element.hidden = decision === null && retrieval === null;
     this.#summary.replaceChildren(...summary(decision, retrieval));
-    this.#body.replaceChildren(...this.#details(decision, retrieval, timing));
+    this.#body.replaceChildren(...this.#details(decision, retrieval, grounding, timing));
     this.#records.hidden = records.length === 0;
     this.#records.replaceChildren(h("summary", {}, icon("table"), recordSummary(records)), ...recordTables(records));
   }
 
-  #details(decision, retrieval, timing) {
+  #details(decision, retrieval, grounding, timing) {
     return [
       decision?.query && h("p", { class: "query" }, `Understood as: ${decision.query}`),
       decision?.reason && h("p", {}, `Decision: ${decision.kind}. ${sentence(decision.reason)}`),
@@ -57,6 +58,7 @@ export class StepsView {
       retrieval?.passages?.length > 0 && this.#passages(retrieval.passages),
       retrieval && timing && this.#graphButton(),
       retrieval?.facts?.length > 0 && factList(retrieval.facts),
+      grounding?.statements > 0 && h("p", {}, `${carried(grounding)}.`),
       timing && h("p", { class: "timing" }, timingText(timing)),
     ].filter(Boolean);
   }

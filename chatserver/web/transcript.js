@@ -12,7 +12,7 @@
  * @typedef {{sourceId: string, start: number, end: number, quote: string}} Citation offsets in code points
  * @typedef {{n: number, sourceId: string, title: string}} Source
  * @typedef {{parts: Part[], sources: Source[], decision: ?object, retrieval: ?object, records: object[],
- *   notices: object[], timing: ?object, error: ?{code: string, text: string}, finishReason: ?string}} Content
+ *   notices: object[], grounding: ?object, timing: ?object, error: ?{code: string, text: string}, finishReason: ?string}} Content
  * @typedef {{answer: ?string, epoch: ?(string|number), seq: number, state: string, content: Content,
  *   checkpoint: Content}} Transcript
  */
@@ -26,6 +26,7 @@ const EMPTY = Object.freeze({
   retrieval: null,
   records: [],
   notices: [],
+  grounding: null,
   timing: null,
   error: null,
   finishReason: null,
@@ -76,6 +77,7 @@ export function fromDocument(document) {
     retrieval: data.retrieval ?? null,
     records: data.records ?? [],
     notices,
+    grounding: data.grounding ?? null,
     timing: data.timing ?? null,
     error: error && { code: error.code, text: error.message },
   };
@@ -148,6 +150,7 @@ const FOLDS = {
   "data-retrieval": (transcript, { data }) => change(transcript, { retrieval: together(transcript.content.retrieval, data) }),
   "data-records": (transcript, { data }) => change(transcript, { records: [...transcript.content.records, ...data] }),
   "data-notice": (transcript, { data }) => change(transcript, { notices: [...transcript.content.notices, data] }),
+  "data-grounding": (transcript, { data }) => change(transcript, { grounding: data }),
   "data-timing": (transcript, { data }) => change(transcript, { timing: data }),
   finish: (transcript, { finishReason }) => ({ ...change(transcript, { finishReason }), state: "completed" }),
   abort: (transcript) => ({ ...transcript, state: "stopped" }),

@@ -9,6 +9,7 @@ from chatserver.models.port import Model
 from chatserver.models.scripted import ScriptedModel
 from chatserver.pipeline.answering import AnswerPipeline
 from chatserver.pipeline.budget import Budget
+from chatserver.pipeline.grounding import Grounding
 from chatserver.pipeline.retrieve import Retriever
 from chatserver.settings import Settings
 from chatserver.wiring.knowledge import Knowledge
@@ -44,6 +45,7 @@ async def open_pipeline(
             Prompts(),
             knowledge.documents,
             Budget(settings.prompt.context_tokens, settings.prompt.history_tokens, TokenCounter()),
+            grounding=Grounding(knowledge.embedder),
             timeout_s=settings.generation.answer_timeout_s,
         )
     finally:

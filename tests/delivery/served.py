@@ -28,7 +28,7 @@ from chatserver.generation.generation import Pace
 from chatserver.generation.generations import Generations
 from chatserver.pipeline.port import Question
 from chatserver.protocol import chunks
-from chatserver.protocol.chunks import Chunk
+from chatserver.protocol.chunks import Chunk, Citation
 from chatserver.protocol.session import Limits
 from tests.contracts.answer_logs import IMPLEMENTATIONS
 
@@ -79,6 +79,9 @@ class ScriptedPipeline:
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
+
+    async def citations(self, question: Question, told: Sequence[Chunk], text: str) -> Sequence[Citation]:
+        return ()
 
 
 def _number(text: str) -> int:

@@ -13,7 +13,7 @@ from chatserver.generation.generation import Pace
 from chatserver.generation.generations import Generations
 from chatserver.pipeline.port import Question
 from chatserver.protocol import chunks
-from chatserver.protocol.chunks import Chunk
+from chatserver.protocol.chunks import Chunk, Citation
 from tests.eventually import eventually
 
 PACE = Pace(lease_s=0.3, linger_s=0.002, batch_entries=8, buffer_entries=16)
@@ -51,6 +51,8 @@ class Script:
     deltas: Sequence[str] = field(default_factory=lambda: words(5))
     released: int = 10**9
     failure: BaseException | None = None
+    cites: str = ""
+    """What a stopped text rests on, as a whole; `fails`: that can't be told."""
     linger_on_cancel: bool = False
     told: int = 0
     cancelled: int = 0
@@ -77,6 +79,12 @@ class Script:
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
+
+    async def citations(self, question: Question, told: Sequence[Chunk], text: str) -> Sequence[Citation]:
+        assert told[: len(opening())] == opening(question.answer)
+        if self.cites == "fails":
+            raise RuntimeError("no citations")
+        return [chunks.citation(self.cites, "Pumps", 0, len(text), "its words")] if self.cites else ()
 
     def _rest(self, answer: str, told: Sequence[Chunk]) -> list[Chunk]:
         finished = sum(entry["type"] == "finish-step" for entry in told)

@@ -13,7 +13,7 @@ from chatserver.generation.generation import Pace
 from chatserver.generation.generations import Generations
 from chatserver.pipeline.port import Pipeline, Question
 from chatserver.protocol import chunks
-from chatserver.protocol.chunks import Chunk
+from chatserver.protocol.chunks import Chunk, Citation
 from tests.contracts.answer_logs import Clock, question
 from tests.eventually import eventually
 from tests.generation.scripted import PACE, Script, TestingLog, logged, running, sealed, whole, words
@@ -45,6 +45,9 @@ class Tell:
 
     def run(self, question: Question, told: Sequence[Chunk] = ()) -> AsyncGenerator[Chunk, None]:
         return self._tell()
+
+    async def citations(self, question: Question, told: Sequence[Chunk], text: str) -> Sequence[Citation]:
+        return ()
 
 
 def types(entries: Sequence[Chunk]) -> list[str]:
@@ -112,6 +115,20 @@ async def test_a_stop_keeps_what_was_told(log: TestingLog) -> None:
         assert (await sealed(log)).state is AnswerState.STOPPED
     assert script.cancelled == 1
     assert await logged(log) == [*whole(words(5))[:8], chunks.text_end("t"), chunks.abort("stopped")]
+
+
+@pytest.mark.parametrize(
+    ("cites", "cited"), [("pumps#0", [chunks.citation("pumps#0", "Pumps", 0, 6, "its words")]), ("fails", [])]
+)
+async def test_a_stopped_text_is_cited(log: TestingLog, cites: str, cited: list[Citation]) -> None:
+    """What was said up to the stop keeps its citations; that they can't be told costs nothing else."""
+    script = Script(released=8, cites=cites)
+    async with generating(log, script) as generations:
+        await generations.ask(question())
+        await running(generations, 8)
+        await generations.stop("ada", "a1")
+        assert (await sealed(log)).state is AnswerState.STOPPED
+    assert await logged(log) == [*whole(words(5))[:8], chunks.text_end("t", cited), chunks.abort("stopped")]
 
 
 @pytest.mark.parametrize("entries", range(len(whole(words(5))) + 1))

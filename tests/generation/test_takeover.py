@@ -151,6 +151,17 @@ async def test_a_stop_that_its_owner_did_not_live_to_see(log: TestingLog, clock:
     assert await logged(log) == [*ANSWER[:8], chunks.text_end("t"), chunks.abort("stopped")]
 
 
+async def test_a_text_that_another_owner_told_is_cited_when_stopped(log: TestingLog, clock: Clock) -> None:
+    """The heir that only seals ends the text with the citations of what the reader has seen."""
+    await abandoned(log, ANSWER[:8])
+    await log.request_stop("ada", "a1")
+    async with process(log, Script(cites="pumps#0"), "heir"):
+        clock.now += LEASE_S + 1
+        await sealed(log)
+    ended = chunks.text_end("t", [chunks.citation("pumps#0", "Pumps", 0, len(shown(ANSWER[:8])), "its words")])
+    assert (await logged(log))[8:] == [ended, chunks.abort("stopped")]
+
+
 async def test_two_processes_never_tell_the_same_answer(log: TestingLog) -> None:
     """Of several that look for work at once, one gets each answer."""
     script = Script(released=0)

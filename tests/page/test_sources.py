@@ -110,6 +110,25 @@ def test_markup_in_documents_and_questions_stays_text(page: Page, knowing: Serve
     assert page.title() not in {"taken", "1"}
 
 
+def test_what_no_cited_source_says_is_told(page: Page, scripted: Server, knowing: Server) -> None:
+    """Statements that nothing cited carries are counted under the answer and listed on demand, also after a reload; an
+    answer of literal quotes has no such line, only a word in its steps."""
+    chat = ChatPage(page, scripted.url)
+    chat.ask("/script tokens=3")
+    chat.wait_until_over()
+    page.reload()
+    grounding = chat.turns.last.locator(".grounding")
+    expect(grounding).to_contain_text("0 of 1 statements found in the sources they cite")
+    grounding.locator("summary").click()
+    expect(grounding.get_by_role("listitem")).to_have_text("t0xxxxx t1xxxxx t2xxxxx")
+    chat.open(knowing.url)
+    chat.ask("What does alarm A-41 mean?")
+    chat.wait_until_over()
+    expect(chat.turns.last.locator(".grounding")).to_have_count(0)
+    chat.turns.last.locator("details.steps summary").first.click()
+    expect(chat.turns.last.locator(".steps").first).to_contain_text(re.compile(r"(\d) of \1 statements found"))
+
+
 def test_a_source_that_is_gone_still_shows_the_quote(page: Page, knowing: Server) -> None:
     """When the passage cannot be opened, the panel says so and shows what the answer had quoted."""
     chat = ChatPage(page, knowing.url)

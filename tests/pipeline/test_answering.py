@@ -155,6 +155,7 @@ async def test_an_answer_shows_each_of_its_steps() -> None:
         "text-delta",
         "text-delta",
         "text-end",
+        "data-grounding",
         "data-timing",
         "finish-step",
         "finish",
@@ -163,6 +164,13 @@ async def test_an_answer_shows_each_of_its_steps() -> None:
     assert of(entries, "text-end")["citations"] == [
         chunks.citation("pumps#0", "Pumps", 0, 14, "P-101 moves the glycol through the coil.")
     ]
+    assert of(entries, "data-grounding")["data"] == {
+        "share": 0.5,
+        "statements": 2,
+        "supported": 1,
+        "by": "words",
+        "unsupported": [{"start": 20, "end": 27}],
+    }
     assert of(entries, "data-decision")["data"]["kind"] == "retrieve"
     assert of(entries, "data-retrieval")["data"]["passages"][1] == {
         "id": "valves",
@@ -178,6 +186,15 @@ async def test_an_answer_shows_each_of_its_steps() -> None:
     assert timing["prompt"] == PROMPTS.version("answer.system", "answer.user")
     assert (timing["model"], timing["outcome"], timing["dropped_marks"]) == ("scripted", "completed", 1)
     assert {"decide_ms", "retrieve_ms", "first_text_ms", "total_ms"} <= timing.keys()
+
+
+async def test_a_text_that_was_stopped_is_cited_from_what_was_told() -> None:
+    """The told steps alone say what its marks stand for; the passages' words are loaded again for the quotes."""
+    told = (await tell(pipeline(ScriptedModel([TextPart("x")]))))[:9]
+    assert [chunk["type"] for chunk in told][-2:] == ["start-step", "text-start"]
+    cited = await pipeline(Echo()).citations(question(), told, "So P-101 moves it [1]. And th")
+    assert cited == [chunks.citation("pumps#0", "Pumps", 0, 17, "P-101 moves the glycol through the coil.")]
+    assert await pipeline(Echo()).citations(question(), told[:2], "Hal") == ()
 
 
 async def test_records_are_sources_after_the_passages() -> None:
@@ -216,7 +233,7 @@ async def test_a_models_failure_keeps_what_it_said(failure: Any) -> None:
     """The open text is closed with its citations, and the answer ends in an error with a code and plain words."""
     model = ScriptedModel([TextPart("P-101 moves it [1]. And"), Fault(failure)])
     entries = await tell(pipeline(model))
-    assert letters(entries).endswith("(<t>d)E")
+    assert letters(entries).endswith("(<t>dd)E")
     assert len(of(entries, "text-end")["citations"]) == 1
     error = of(entries, "error")
     assert error["code"] == Fault(failure).error().code == of(entries, "data-timing")["data"]["outcome"]
@@ -412,7 +429,7 @@ async def test_a_failing_record_is_looked_up() -> None:
     """What failed is searched for in a step of its own, which numbers on what it adds and says why it was taken."""
     model = Echo()
     entries = await tell(pipeline(model), question("the state"))
-    assert letters(entries) == "S(dddddd)(dd)(<t>d)F"
+    assert letters(entries) == "S(dddddd)(dd)(<t>dd)F"
     first, second = (chunk["data"] for chunk in entries if chunk["type"] == "data-retrieval")
     assert first["next"] == [
         {"reason": "Snapshot w1 names bearing wear P-101", "search": "bearing wear P-101", "query": None}

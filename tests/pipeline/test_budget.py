@@ -1,6 +1,6 @@
 from datetime import UTC, datetime
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chatserver.models.port import Context, Turn
@@ -36,6 +36,7 @@ def prompt(budget: Budget, context: Context, history: tuple[Turn, ...] = ()) -> 
     return "\n".join(message.content for message in request.messages), request.left_out
 
 
+@example(["0", "0"], 2)
 @given(st.lists(st.text()), st.integers(0, 200))
 def test_as_many_texts_as_fit(texts: list[str], limit: int) -> None:
     """The texts kept have at most the limit's tokens; with one more they would have more."""

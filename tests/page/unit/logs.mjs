@@ -30,6 +30,7 @@ export const CHUNKS = [
   { type: "text-delta", id: "t", delta: "Then start [2]." },
   { type: "text-end", id: "t", citations: CITATIONS },
   { type: "data-notice", data: { code: "no_model", message: "Extracts." } },
+  { type: "data-grounding", data: { share: 0.5, statements: 2, supported: 1, unsupported: [{ start: 21, end: 31 }] } },
   { type: "data-timing", data: { total_ms: 5 } },
   { type: "data-of-a-later-version", data: {} },
   { type: "finish-step" },

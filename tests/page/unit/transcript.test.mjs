@@ -22,6 +22,7 @@ test("A transcript shows every kind of entry of an answer.", () => {
   assert.equal(content.retrieval.legs[0].leg, "vector");
   assert.equal(content.records[0].id, "E1");
   assert.equal(content.notices[0].code, "no_model");
+  assert.equal(content.grounding.supported, 1);
   assert.equal(content.timing.total_ms, 5);
   assert.equal(content.parts[0].citations.length, 2);
 });
@@ -107,6 +108,7 @@ test("A sealed answer's document shows what its entries show; an unfinished one 
       decision: content.decision,
       retrieval: content.retrieval,
       records: content.records,
+      grounding: content.grounding,
       timing: content.timing,
     },
     error: null,
