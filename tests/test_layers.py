@@ -110,7 +110,6 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "chatserver.answers.redis_report",
         "chatserver.answers.redis_restore",
         "chatserver.answers.redis_scripts",
-        "chatserver.answers.redis_shard",
         "chatserver.answers.sqlite",
         "chatserver.answers.sqlite_schema",
         "chatserver.embeddings.file_cache",

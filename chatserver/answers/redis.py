@@ -15,6 +15,7 @@ Theory of operation
     can't be made whole again gets another epoch and another owner, and readers a `snapshot` or `gone` verdict.
 
     A process has three connections, however many chats: one for writes, one for reads, one that hears the doorbell.
+    Each master of a cluster has two of its own (`Shards`).
 
 What survives what is told in `docs/redis.md`.
 """
@@ -56,10 +57,10 @@ from chatserver.answers.redis_keys import (
     ring_channel,
 )
 from chatserver.answers.redis_restore import Restorer
-from chatserver.answers.redis_shard import refuse_shard
 from chatserver.answers.states import AnswerState
 from chatserver.redis.address import Address
-from chatserver.redis.link import PATIENCE_S, RedisLink
+from chatserver.redis.link import PATIENCE_S
+from chatserver.redis.shards import Shards
 
 log = structlog.get_logger(__name__)
 
@@ -82,8 +83,8 @@ class RedisAnswerLog:
     ) -> None:
         self._clock = clock
         self._retention = retention
-        self._writes = RedisLink(address, reopened=self._reopened, patience_s=patience_s)
-        self._reads = RedisLink(address, reopened=self._reopened, patience_s=patience_s)
+        self._writes = Shards(address, reopened=self._reopened, patience_s=patience_s)
+        self._reads = Shards(address, reopened=self._reopened, patience_s=patience_s)
         self._index = RedisIndex(self._writes, self._reads, retention)
         self._doorbell = Doorbell(address, self._writes, self._ring, probe_s=probe_s)
         self._restorer = Restorer(self._writes, self._index, self._doorbell, self._send, self._now)
@@ -100,15 +101,14 @@ class RedisAnswerLog:
         probe_s: float = PROBE_S,
     ) -> Self:
         """`clock` takes the place of Redis's own. Raises `LogUnavailable` when Redis does not answer, `LogError` when
-        its answers are of a newer format or it is a shard of a cluster, `ValueError` for a URL that is none."""
+        its answers are of a newer format, `ValueError` for a URL that is none."""
         opened = cls(Address.parse(url), clock=clock, retention=retention, patience_s=patience_s, probe_s=probe_s)
         try:
             await opened._writes.open()
-            await refuse_shard(opened._writes)
             await agree_on_format(opened._writes)
             await opened._reads.open()
             await opened._doorbell.open()
-            await opened._restorer.note_run()
+            await opened._restorer.note_runs()
         except BaseException:  # cancelled as well: its connections and tasks are nobody else's
             await opened.aclose()
             raise
@@ -135,7 +135,7 @@ class RedisAnswerLog:
 
     async def claim(self, answer: str, owner: str, lease_s: float) -> tuple[Claim, AnswerMeta] | None:
         self._expect_all()
-        arguments = (owner, lease_s, self._now(), self._restorer.run, uuid.uuid4().hex[:8])
+        arguments = (owner, lease_s, self._now(), self._restorer.run_of(answer), uuid.uuid4().hex[:8])
         got = await scripts.CLAIM.run(self._writes, [meta_key(answer)], *arguments)
         meta = meta_of(got[0]) if got else None
         if meta is None:
@@ -149,7 +149,7 @@ class RedisAnswerLog:
 
     async def renew(self, claim: Claim, lease_s: float) -> bool:
         self._expect_all()
-        arguments = (claim.generation, claim.owner, lease_s, self._now(), self._restorer.run)
+        arguments = (claim.generation, claim.owner, lease_s, self._now(), self._restorer.run_of(claim.answer))
         stop = await scripts.RENEW.run(self._writes, [meta_key(claim.answer)], *arguments)
         if stop is None and await self._restorer.restore(claim):
             stop = await scripts.RENEW.run(self._writes, [meta_key(claim.answer)], *arguments)

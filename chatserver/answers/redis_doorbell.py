@@ -5,8 +5,9 @@ Theory of operation
     answer's is found by hashing, and a process listens to those of the answers that it tails, and to the news.
 
     A subscription may be deaf on a connection that lives: a proxy that forgot it, a server that lost it. So every
-    `probe_s` a message is published to this process's own channel the way that rings are; when it has not come back
-    by the next time, the connection is built anew. After each (re)connection any answer may have changed.
+    `probe_s` a message is published to this process's own channel the way that rings are, at every master: those of a
+    cluster pass on to each other what is published. When one has not come back by the next time, the connection is
+    built anew. After each (re)connection any answer may have changed.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from chatserver.answers.redis_keys import NEWS, ring_channel
 from chatserver.answers.redis_scripts import PUBLISH
 from chatserver.redis.address import Address
 from chatserver.redis.link import RedisLink
+from chatserver.redis.shards import Shards
 
 log = structlog.get_logger(__name__)
 
@@ -31,22 +33,25 @@ _RELEASED = "released"
 
 
 class Doorbell:
-    """`ring` is called for what other processes did; `writes` is the link that rings are published on."""
+    """`ring` is called for what other processes did; `writes` is what rings are published on."""
 
     def __init__(
-        self, address: Address, writes: RedisLink, ring: Callable[[Ring], None], *, probe_s: float = PROBE_S
+        self, address: Address, writes: Shards, ring: Callable[[Ring], None], *, probe_s: float = PROBE_S
     ) -> None:
         self.id = uuid.uuid4().hex[:12]
         """Tells this process's own rings from those of others."""
         self._ring = ring
         self._writes = writes
         self._probe_s = probe_s
-        self._link = RedisLink(address, opened=self._subscribe, heard=self._hear)
+        self._link = RedisLink(
+            address, opened=self._subscribe, heard=self._hear, elsewhere=lambda: writes.address_of(None)
+        )
         self._followed: Counter[str] = Counter()
         self._confirmed: dict[str, asyncio.Future[None]] = {}
         self._probe_channel = f"cs:probe:{self.id}"
         self._probes = 0
-        self._heard_probe = 0
+        self._unheard: set[str] = set()
+        """The newest probes, as far as they have not come back."""
         self._prober: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -85,7 +90,7 @@ class Doorbell:
         await self._link.aclose()
 
     async def _subscribe(self) -> None:
-        self._heard_probe = self._probes
+        self._unheard.clear()
         channels = [NEWS, self._probe_channel, *self._followed]
         await asyncio.gather(*map(self._subscribed, channels))
         self._ring(Ring(""))
@@ -117,7 +122,7 @@ class Doorbell:
 
     def _hear_message(self, channel: str, message: str) -> None:
         if channel == self._probe_channel:
-            self._heard_probe = int(message)
+            self._unheard.discard(message)
             return
         sender, what, answer = message.split(" ", 2)
         if sender == self.id:
@@ -130,12 +135,20 @@ class Doorbell:
     async def _probe(self) -> None:
         while True:
             await asyncio.sleep(self._probe_s)
-            if self._link.ready and self._heard_probe < self._probes:
-                log.warning("doorbell is deaf, connecting again", probes=self._probes - self._heard_probe)
+            if self._link.ready and self._unheard:
+                log.warning("doorbell is deaf, connecting again", probes=len(self._unheard))
                 self._link.rebuild()
+                self._unheard.clear()
                 continue
-            try:
-                await PUBLISH.run(self._writes, [], self._probe_channel, self._probes + 1)
-                self._probes += 1
-            except LogUnavailable:
-                pass  # nobody can ring now; each link comes back by itself
+            async with asyncio.TaskGroup() as group:
+                for link in self._writes.masters.values():
+                    group.create_task(self._publish_probe(link))
+
+    async def _publish_probe(self, master: RedisLink) -> None:
+        self._probes += 1
+        probe = str(self._probes)
+        self._unheard.add(probe)
+        try:
+            await PUBLISH.run(master, [], self._probe_channel, probe)
+        except LogUnavailable:  # nobody can ring there now; each link comes back by itself
+            self._unheard.discard(probe)

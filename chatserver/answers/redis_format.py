@@ -9,13 +9,13 @@ another format: Redis keeps the newest that was used, and a node that does not k
 from typing import Final
 
 from chatserver.answers.log import LogError
-from chatserver.redis.link import RedisLink
+from chatserver.redis.shards import Shards
 
 FORMAT: Final = 1
 FORMAT_KEY: Final = "cs:format"
 
 
-async def agree_on_format(link: RedisLink) -> None:
+async def agree_on_format(link: Shards) -> None:
     """Raises `LogError` when this Redis has answers of a newer format, `LogUnavailable`."""
     known = int(await link.call("SET", FORMAT_KEY, FORMAT, "NX", "GET") or FORMAT)
     if known > FORMAT:

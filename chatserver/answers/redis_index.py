@@ -21,7 +21,7 @@ from chatserver.answers.redis_keys import (
     user_key,
 )
 from chatserver.answers.redis_scripts import ASK
-from chatserver.redis.link import RedisLink
+from chatserver.redis.shards import Shards
 
 _STOPS_S = 86_400
 
@@ -44,7 +44,7 @@ FOR_EVER: Final = Retention()
 class RedisIndex:
     """Every method raises `LogUnavailable`."""
 
-    def __init__(self, writes: RedisLink, reads: RedisLink, retention: Retention) -> None:
+    def __init__(self, writes: Shards, reads: Shards, retention: Retention) -> None:
         self._writes = writes
         self._reads = reads
         self._retention = retention

@@ -1,10 +1,12 @@
 """What a Redis is and promises, in a line for an operator."""
 
+import asyncio
+
 from chatserver.answers.log import LogError, LogUnavailable
-from chatserver.answers.redis_shard import refuse_shard
 from chatserver.redis.address import Address
 from chatserver.redis.errors import RedisRefused
 from chatserver.redis.link import RedisLink
+from chatserver.redis.shards import Shards
 
 OLDEST = (7, 0)
 _ADVICE = {
@@ -16,21 +18,27 @@ _ADVICE = {
 
 
 async def describe(url: str) -> str:
-    """Version and durability. Raises `LogUnavailable`, and `LogError` when it can't be trusted with answers."""
-    link = RedisLink(Address.parse(url))
+    """Version and durability, of a cluster those of all masters. Raises `LogUnavailable`, and `LogError` when it can't
+    be trusted with answers."""
+    shards = Shards(Address.parse(url))
     try:
-        await link.open()
+        await shards.open()
     except LogUnavailable as error:
         raise LogUnavailable(f"{error}; {_advice(str(error))}") from None
     try:
-        await refuse_shard(link)
-        info = _fields((await link.call("INFO", "everything")).decode())
-        try:
-            fsync = (await link.call("CONFIG", "GET", "appendfsync"))[1].decode()
-        except RedisRefused:  # a service that does not let its settings be read
-            fsync = "an unknown policy"
+        said = await asyncio.gather(*map(_described, shards.masters.values()))
     finally:
-        await link.aclose()
+        await shards.aclose()
+    told = " and ".join(sorted(set(said)))
+    return told if len(said) == 1 else f"cluster of {len(said)} masters, {told}"
+
+
+async def _described(master: RedisLink) -> str:
+    info = _fields((await master.call("INFO", "everything")).decode())
+    try:
+        fsync = (await master.call("CONFIG", "GET", "appendfsync"))[1].decode()
+    except RedisRefused:  # a service that does not let its settings be read
+        fsync = "an unknown policy"
     version = info["redis_version"]
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
         raise LogError(f"Redis {version} is too old: 7.0 is the first that will do")

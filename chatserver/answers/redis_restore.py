@@ -16,7 +16,9 @@ from chatserver.answers.redis_held import START, Held, Kept
 from chatserver.answers.redis_index import RedisIndex
 from chatserver.answers.redis_keys import NEWS, entries_key, meta_key, question_blob
 from chatserver.answers.redis_scripts import COMPACT, CREATE, RESTORE
+from chatserver.redis.address import Address
 from chatserver.redis.link import RedisLink
+from chatserver.redis.shards import Shards
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +36,7 @@ class Restorer:
     """`send` appends; `now` is what scripts take for the time."""
 
     def __init__(
-        self, writes: RedisLink, index: RedisIndex, doorbell: Doorbell, send: Send, now: Callable[[], str]
+        self, writes: Shards, index: RedisIndex, doorbell: Doorbell, send: Send, now: Callable[[], str]
     ) -> None:
         self.held: dict[str, Held] = {}
         self.restored = 0
@@ -47,8 +49,10 @@ class Restorer:
         self._sealed: deque[Held] = deque()
         self._asked: deque[tuple[float, NewAnswer]] = deque()
         self._compactible: deque[Held] = deque(maxlen=_REMEMBERED)
-        self.run = ""
-        """Names this Redis from its start to its end."""
+        self._runs: dict[Address, str] = {}
+        """Names each master from its start to its end."""
+        self._unfinished = False
+        """Not all was put back that may have been lost."""
         self._patient_until = 0.0
         self._patience_with_run = 0.0
         """Until when this run is given time, whichever of our links comes back to it later."""
@@ -99,11 +103,21 @@ class Restorer:
         self._patient_until = _monotonic() + PATIENT_S
         self._reconnected.set()
 
-    async def note_run(self) -> bool:
-        """Whether this is the Redis that it was last time, not started anew since. Raises `LogUnavailable`."""
-        info = (await self._writes.call("INFO", "server")).decode()
-        known, self.run = self.run, info.split("run_id:")[1].split()[0]
-        return known == self.run
+    async def note_runs(self) -> bool:
+        """Whether all masters are those that they were last time, not started anew since, as far as they answer."""
+        masters = self._writes.masters
+        replies = await asyncio.gather(*map(_run_of, masters.values()), return_exceptions=True)
+        known, self._runs = self._runs, self._runs.copy()
+        for address, run in zip(masters, replies, strict=True):
+            if isinstance(run, str):
+                self._runs[address] = run
+            elif not isinstance(run, LogUnavailable):
+                raise run
+        return known == self._runs
+
+    def run_of(self, answer: str) -> str:
+        """Names the master that has this answer, from its start to its end."""
+        return self._runs.get(self._writes.address_of(meta_key(answer).encode()), "")
 
     async def aclose(self) -> None:
         """Idempotent."""
@@ -115,25 +129,26 @@ class Restorer:
         while True:
             await self._reconnected.wait()
             self._reconnected.clear()
-            try:
-                if await self.note_run():
-                    self._patient_until = self._patience_with_run
-                else:
-                    self._patience_with_run = self._patient_until
-                    await self._restore_all()
-            except* LogUnavailable as errors:  # the next connection begins it again
-                self.run = ""
-                log.warning("restoring was cut short", error=str(errors.exceptions[0]))
+            if await self.note_runs() and not self._unfinished:
+                self._patient_until = self._patience_with_run
+            else:
+                self._patience_with_run = self._patient_until
+                await self._restore_all()
 
     async def _restore_all(self) -> None:
         """All at once: others wait no longer than `PATIENT_S` for it."""
         self._forget_old()
-        async with asyncio.TaskGroup() as group:
-            for _, new in self._asked:
-                group.create_task(self._ask_again(new))
-            for held in self.held.values():
-                group.create_task(self.restore(held.claim))
-        self.restored += 1
+        asked = (self._ask_again(new) for _, new in self._asked)
+        held = (self.restore(held.claim) for held in self.held.values())
+        done = await asyncio.gather(*asked, *held, return_exceptions=True)
+        errors = [error for error in done if isinstance(error, BaseException)]
+        if strange := [error for error in errors if not isinstance(error, LogUnavailable)]:
+            raise strange[0]
+        self._unfinished = bool(errors)  # the next connection begins it again
+        if errors:
+            log.warning("restoring was cut short", answers=len(errors), error=str(errors[0]))
+        else:
+            self.restored += 1
 
     async def _ask_again(self, new: NewAnswer) -> None:
         """In another epoch: it may have been answered in part or in whole, by a node that comes later than we do."""
@@ -230,3 +245,8 @@ def _keys(answer: str) -> list[str]:
 
 def _monotonic() -> float:
     return asyncio.get_running_loop().time()
+
+
+async def _run_of(master: RedisLink) -> str:
+    info = (await master.call("INFO", "server")).decode()
+    return str(info.split("run_id:")[1].split()[0])

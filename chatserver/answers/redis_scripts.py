@@ -7,6 +7,7 @@ from typing import Any
 from chatserver.redis.address import Argument
 from chatserver.redis.errors import RedisRefused
 from chatserver.redis.link import RedisLink
+from chatserver.redis.shards import Shards
 
 
 class Script:
@@ -18,7 +19,7 @@ class Script:
         self._text = "\n".join(parts)
         self._hash = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
-    async def run(self, link: RedisLink, keys: list[str], *arguments: Argument) -> Any:
+    async def run(self, link: RedisLink | Shards, keys: list[str], *arguments: Argument) -> Any:
         """Raises `LogUnavailable`."""
         try:
             return await link.call("EVALSHA", self._hash, len(keys), *keys, *arguments)

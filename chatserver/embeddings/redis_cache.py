@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Self
+from typing import Any, Self
 
 from chatserver.embeddings.packing import pack, unpack
 from chatserver.embeddings.port import CacheUnavailable, Key
-from chatserver.redis.address import Address
+from chatserver.redis.address import Address, Argument
 from chatserver.redis.errors import RedisUnavailable
-from chatserver.redis.link import RedisLink
+from chatserver.redis.shards import Shards
 from retrieval.types import Vector
 
 _PREFIX = "chatserver:vector:"
@@ -22,35 +22,32 @@ class RedisCache:
 
     name = "redis"
 
-    def __init__(self, link: RedisLink, keep_s: float, call_s: float) -> None:
-        self._link = link
+    def __init__(self, shards: Shards, keep_s: float, call_s: float) -> None:
+        self._shards = shards
         self._call_s = call_s
         self._keep_ms = max(1, int(keep_s * 1_000))
 
     @classmethod
     async def open(cls, url: str, *, keep_s: float, call_s: float = 0.25) -> Self:
-        link = RedisLink(Address.parse(url), patience_s=_PATIENCE_S, report=False)
-        await link.open(required=False)
-        return cls(link, keep_s, call_s)
+        shards = Shards(Address.parse(url), patience_s=_PATIENCE_S, report=False)
+        await shards.open(required=False)
+        return cls(shards, keep_s, call_s)
 
     async def get(self, keys: Sequence[Key]) -> dict[Key, Vector]:
-        if not keys:
-            return {}
-        try:
-            async with asyncio.timeout(self._call_s):
-                found = await self._link.call("MGET", *(_PREFIX + key for key in keys))
-        except (RedisUnavailable, TimeoutError) as error:
-            raise CacheUnavailable(str(error) or "Redis is silent") from error
-        pairs = zip(keys, found, strict=True)
+        # All leave in one write; one command for all of them would need them in one slot of a cluster.
+        replies = await self._all(*(("GET", _PREFIX + key) for key in keys))
+        pairs = zip(keys, replies, strict=True)
         return {key: vector for key, packed in pairs if packed and (vector := unpack(packed)) is not None}
 
     async def put(self, vectors: Mapping[Key, Vector]) -> None:
-        try:
-            async with asyncio.timeout(self._call_s), asyncio.TaskGroup() as group:
-                for key, vector in vectors.items():  # all leave in one write
-                    group.create_task(self._link.call("SET", _PREFIX + key, pack(vector), "PX", self._keep_ms))
-        except* (RedisUnavailable, TimeoutError) as errors:
-            raise CacheUnavailable(str(errors.exceptions[0]) or "Redis is silent") from None
+        await self._all(*(("SET", _PREFIX + key, pack(vector), "PX", self._keep_ms) for key, vector in vectors.items()))
 
     async def aclose(self) -> None:
-        await self._link.aclose()
+        await self._shards.aclose()
+
+    async def _all(self, *commands: tuple[Argument, ...]) -> list[Any]:
+        try:
+            async with asyncio.timeout(self._call_s):
+                return await asyncio.gather(*(self._shards.call(*command) for command in commands))
+        except (RedisUnavailable, TimeoutError) as error:
+            raise CacheUnavailable(str(error) or "Redis is silent") from error

@@ -59,6 +59,10 @@ class _Wire(asyncio.Protocol):
         self.tell(*command)
         return reply
 
+    def pass_over(self, *command: Argument) -> None:
+        """Nobody waits for the reply, which comes in line with the others."""
+        self.call(*command).add_done_callback(lambda reply: reply.cancelled() or reply.exception())
+
     def tell(self, *command: Argument) -> None:
         """For commands whose replies are not in line with the calls."""
         if not self._out:
@@ -109,7 +113,8 @@ class _Wire(asyncio.Protocol):
 
 class RedisLink:
     """`open` it on the loop that uses it; `aclose` ends it. `opened` runs on each new connection before anybody may
-    call, `reopened` after each but the first; `heard` gets what Redis says unasked (pub/sub).
+    call, `reopened` after each but the first; `heard` gets what Redis says unasked (pub/sub). After a connection was
+    lost the next one goes to `elsewhere`, when that is given.
     Without `report` the log hears nothing of it: who uses the link tells."""
 
     def __init__(
@@ -119,6 +124,7 @@ class RedisLink:
         opened: Callable[[], Awaitable[None]] | None = None,
         reopened: Callable[[], None] = lambda: None,
         heard: Callable[[Any], None] = lambda reply: None,
+        elsewhere: Callable[[], Address] | None = None,
         patience_s: float = PATIENCE_S,
         report: bool = True,
     ) -> None:
@@ -127,6 +133,7 @@ class RedisLink:
         self._opened = opened
         self._reopened = reopened
         self._heard = heard
+        self._elsewhere = elsewhere
         self._patience_s = patience_s
         self._wire: _Wire | None = None
         self._ready = False
@@ -147,11 +154,14 @@ class RedisLink:
                 raise
         self._keeper = asyncio.create_task(self._keep(), name="redis-link")
 
-    async def call(self, *command: Argument) -> Any:
-        """The reply. Raises `RedisUnavailable` while there is no connection, and for every error that Redis answers."""
+    async def call(self, *command: Argument, asking: bool = False) -> Any:
+        """The reply. Raises `RedisUnavailable` while there is no connection, and `RedisRefused` for every error that
+        Redis answers. With `asking` the command is one that another shard has sent here for this time."""
         wire = self._wire
         if wire is None or not self._ready:
             raise RedisUnavailable("there is no connection to Redis")
+        if asking:
+            wire.pass_over("ASKING")
         try:
             return await wire.call(*command)
         except hiredis.ReplyError as error:
@@ -224,6 +234,8 @@ class RedisLink:
                 self._tell(log.warning, "connection to Redis lost")
             await asyncio.sleep(_BACKOFF_S[min(attempt, len(_BACKOFF_S) - 1)] * random.uniform(0.5, 1.5))  # noqa: S311
             attempt += 1
+            if self._elsewhere is not None:
+                self._address = self._elsewhere()
             try:
                 await self._connect()
                 self._tell(log.info, "connected to Redis again", attempts=attempt)

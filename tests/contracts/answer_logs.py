@@ -15,8 +15,8 @@ from chatserver.answers.meta import NewAnswer
 from chatserver.answers.redis import RedisAnswerLog
 from chatserver.answers.sqlite import SqliteAnswerLog
 from chatserver.answers.states import AnswerState
-from tests.contracts.redis_server import RedisServer, require_redis
-from tests.delivery.conformance.server import free_port
+from tests.contracts.redis_cluster import shared_cluster
+from tests.contracts.redis_server import RedisServer, free_port, require_redis
 
 LEASE_S = 10.0
 
@@ -70,7 +70,16 @@ async def _redis(directory: Path, clock: Callable[[], float]) -> AsyncIterator[A
     await log.aclose()
 
 
-IMPLEMENTATIONS = {"memory": _memory, "redis": _redis, "sqlite": _sqlite}
+@asynccontextmanager
+async def _redis_cluster(directory: Path, clock: Callable[[], float]) -> AsyncIterator[AnswerLog]:
+    cluster = shared_cluster()
+    cluster.flush()
+    log = await RedisAnswerLog.open(cluster.url, clock=clock)
+    yield log
+    await log.aclose()
+
+
+IMPLEMENTATIONS = {"memory": _memory, "redis": _redis, "redis cluster": _redis_cluster, "sqlite": _sqlite}
 
 
 def question(

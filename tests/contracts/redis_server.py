@@ -4,6 +4,7 @@ import atexit
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -25,6 +26,13 @@ def require_redis() -> None:
     if shutil.which("redis-server") is None:
         message = "Debian's redis-server is not installed"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 @dataclass

@@ -48,7 +48,7 @@ async def test_tls(
     await other.follow("a1")
     await begun(log, entries=3)
     assert await read_all(other) == [entry(n) for n in range(3)]
-    for link in (log._writes, log._reads, log._doorbell._link):
+    for link in (*log._writes.masters.values(), *log._reads.masters.values(), log._doorbell._link):
         assert link._wire is not None
         assert link._wire._transport is not None
         assert isinstance(link._wire._transport.get_extra_info("ssl_object"), ssl.SSLObject)

@@ -5,7 +5,6 @@ import http.client
 import os
 import re
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -19,7 +18,9 @@ import psutil
 import pytest
 
 from chatserver.models.scripted import parse_script
+from tests.contracts.redis_cluster import shared_cluster
 from tests.contracts.redis_server import RedisServer, standalone_redis
+from tests.contracts.redis_server import free_port as free_port
 from tests.delivery.conformance.checker import Report
 from tests.delivery.conformance.judge import Target
 from tests.delivery.conformance.scenarios import Play
@@ -91,19 +92,29 @@ def _redis_owners(directory: Path) -> dict[str, tuple[int, str | None]]:
     return owners_in(standalone_redis(), _databases[directory])
 
 
+_in_the_cluster: set[Path] = set()
+
+
+def _cluster_url(directory: Path) -> str:
+    """A cluster has one database: it is the directory's that came last."""
+    if directory not in _in_the_cluster:
+        _in_the_cluster.add(directory)
+        shared_cluster().flush()
+    return shared_cluster().url
+
+
+def _cluster_owners(directory: Path) -> dict[str, tuple[int, str | None]]:
+    found = [owners_in(master) for master in shared_cluster().masters]
+    return {answer: owner for owners in found for answer, owner in owners.items()}
+
+
 LOGS: Mapping[str, LogUnderTest] = {
     "sqlite": LogUnderTest(lambda directory: {}, _sqlite_owners),
     "redis": LogUnderTest(lambda directory: {"CHATSERVER_REDIS_URL": redis_url(directory)}, _redis_owners),
+    "redis cluster": LogUnderTest(lambda directory: {"CHATSERVER_REDIS_URL": _cluster_url(directory)}, _cluster_owners),
 }
 QUICK_LOGS = [name if name == "sqlite" else pytest.param(name, marks=pytest.mark.slow) for name in LOGS]
 """For fixtures: the quick run tries one log under everything, the whole run all."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def scripted_question(tokens: int, delay_ms: int) -> str:
