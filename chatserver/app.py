@@ -13,26 +13,28 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from chatserver.answers.log import LogUnavailable
-from chatserver.edge import answers, graph, knowledge, operations, page
+from chatserver.edge import answers, graph, knowledge, operations, page, session
 from chatserver.edge.drain import drain_on_signals
-from chatserver.edge.identity import Identify, anonymous
+from chatserver.edge.gate import Gate
+from chatserver.edge.identity import Identify, anonymous, by_token
 from chatserver.edge.problems import Problem, on_bug, on_http_exception, on_log_unavailable, on_problem
 from chatserver.edge.starting import ExplainedStart
 from chatserver.edge.websocket import AI_SDK, ChatSocket, SocketDoor
 from chatserver.models.port import Model
 from chatserver.settings import Settings, load_settings
-from chatserver.wiring import System, open_system
+from chatserver.wiring import System, open_system, open_verifier
 
 
 def create_app(
     settings: Settings | None = None,
     *,
     model: Model | None = None,
-    identify: Identify = anonymous,
+    identify: Identify | None = None,
     on_drain: Callable[[], None] = lambda: None,
 ) -> Starlette:
-    """`settings` default to the environment, `model` to the one they name; `on_drain` is called when a drain begins.
-    Start-up raises `SettingsError` with every fault, or `LogUnavailable`."""
+    """`settings` default to the environment, `model` to the one they name, `identify` to the tokens of their keys, and
+    without keys to everybody on this machine; `on_drain` is called when a drain begins. Start-up raises
+    `SettingsError` with every fault, or `LogUnavailable`."""
 
     async def drain(system: System) -> None:
         on_drain()
@@ -40,13 +42,16 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with open_system(settings or load_settings(), model=model) as system, asyncio.TaskGroup() as group:
+        chosen = settings or load_settings()
+        app.state.gate = Gate(identify or _identify(chosen), chosen.access.origins)
+        async with open_system(chosen, model=model) as system, asyncio.TaskGroup() as group:
             app.state.system = system
             with drain_on_signals(group, partial(drain, system)):
                 yield
 
-    app = Starlette(
+    return Starlette(
         routes=[
+            *session.ROUTES,
             *answers.ROUTES,
             *knowledge.ROUTES,
             *graph.ROUTES,
@@ -60,14 +65,17 @@ def create_app(
             Exception: on_bug,
         },
         middleware=[
-            Middleware(SocketDoor, path="/ws", door=ChatSocket(identify)),
-            Middleware(SocketDoor, path="/ws/ai-sdk", door=ChatSocket(identify, AI_SDK)),
+            Middleware(SocketDoor, path="/ws", door=ChatSocket()),
+            Middleware(SocketDoor, path="/ws/ai-sdk", door=ChatSocket(AI_SDK)),
             Middleware(ExplainedStart),
         ],
         lifespan=lifespan,
     )
-    app.state.identify = identify
-    return app
+
+
+def _identify(settings: Settings) -> Identify:
+    verifier = open_verifier(settings)
+    return anonymous if verifier is None else by_token(verifier)
 
 
 app = create_app()

@@ -225,6 +225,23 @@ def graph(
 
 
 @app.command()
+def token(
+    user: Annotated[str, typer.Argument(help="Whose token it is.", show_default=False)] = "",
+    namespace: Annotated[
+        list[str] | None, typer.Option(help="A namespace that they may use; again for more; '*' for all.")
+    ] = None,
+    operator: Annotated[bool, typer.Option("--operator", help="They may see what runs on the server.")] = False,
+    hours: Annotated[float, typer.Option(min=0.001, max=24 * 366, help="How long it lasts.")] = 12.0,
+    new_key: Annotated[bool, typer.Option("--new-key", help="Make a key for CHATSERVER_TOKEN_KEYS instead.")] = False,
+    json: Json = False,
+) -> None:
+    """Issue a token for development, signed with the first of CHATSERVER_TOKEN_KEYS."""
+    from chatserver.cli.token import token
+
+    token(user, namespaces=namespace or [], operator=operator, hours=hours, new_key=new_key, json=json)
+
+
+@app.command()
 def check(data_dir: DataDir = None, json: Json = False) -> None:
     """Validate the configuration and reach every dependency."""
     from chatserver.cli.check import check

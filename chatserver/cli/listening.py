@@ -50,18 +50,17 @@ def listen_elsewhere(options: Mapping[str, Any]) -> tuple[socket.socket, str]:
     return listener, name
 
 
-def refuse_open_host(host: str) -> None:
-    """Raises `CommandError` for an address that others can reach: there is no login yet."""
-    if not is_loopback(host):
-        message = f"{host} can be reached from other machines, and chatserver has no login yet; use 127.0.0.1"
-        raise CommandError(message, code="host_not_loopback")
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def refuse_open(listener: socket.socket) -> None:
+    """Raises `CommandError` for a socket that other machines can reach: nobody would have to log in there."""
+    if listener.family == socket.AF_UNIX:
+        return
+    host = listener.getsockname()[0]
+    if not ipaddress.ip_address(host).is_loopback:
+        raise CommandError(
+            f"{host} can be reached from other machines, and nobody has to log in: set CHATSERVER_TOKEN_KEYS or "
+            "CHATSERVER_JWKS, or listen on 127.0.0.1",
+            code="host_not_loopback",
+        )
 
 
 def address_url(listener: socket.socket, *, tls: bool = False) -> str:

@@ -6,18 +6,21 @@ one way in which a question becomes an answer, and an answer asked from the term
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+import secrets
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from chatserver.access.identity import ANONYMOUS, Identity
 from chatserver.cli.background import BackgroundLoop
 from chatserver.cli.configuration import read_settings
-from chatserver.cli.listening import address_url, is_loopback, listen
+from chatserver.cli.listening import address_url, listen
 from chatserver.cli.logs import keep_logs_off_the_screen
 from chatserver.client import Backoff, Client, ClientError
+from chatserver.edge.identity import Identify, is_loopback, token_of
 from chatserver.server_config import load_server_config
-from chatserver.settings import Settings
+from chatserver.settings import Settings, load_settings
 
 PATIENCE_S = 60.0
 
@@ -35,17 +38,23 @@ def reached(url: str | None, data_dir: Path | None) -> Iterator[tuple[Background
 
 async def _connect(stack: contextlib.AsyncExitStack, url: str | None, data_dir: Path | None) -> Client:
     if url is not None:
-        return await stack.enter_async_context(_client(url))
+        return await stack.enter_async_context(_client(url, _token()))
     if data_dir is None:
         with contextlib.suppress(ClientError):
-            return await stack.enter_async_context(_client(_configured_url()))
+            return await stack.enter_async_context(_client(_configured_url(), _token()))
     keep_logs_off_the_screen()
-    own = await stack.enter_async_context(own_server(read_settings(data_dir)))
-    return await stack.enter_async_context(_client(own))
+    token = secrets.token_urlsafe(32)  # nobody else on this machine has it
+    own = await stack.enter_async_context(own_server(read_settings(data_dir), token=token))
+    return await stack.enter_async_context(_client(own, token))
 
 
-def _client(url: str) -> Client:
-    return Client(url, backoff=Backoff(give_up_after_s=PATIENCE_S))
+def _client(url: str, token: str | None) -> Client:
+    return Client(url, token=token, backoff=Backoff(give_up_after_s=PATIENCE_S))
+
+
+def _token() -> str | None:
+    token = load_settings().access.token
+    return token.get_secret_value() if token is not None else None
 
 
 def _configured_url() -> str:
@@ -56,12 +65,13 @@ def _configured_url() -> str:
 
 
 @asynccontextmanager
-async def own_server(settings: Settings) -> AsyncIterator[str]:
-    """A server in this process, as long as the context lasts; gives its address."""
+async def own_server(settings: Settings, *, token: str | None = None) -> AsyncIterator[str]:
+    """A server in this process, as long as the context lasts; gives its address. With a `token` it serves whoever has
+    that, and nobody else."""
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     done = asyncio.Event()
     # What the application opens has to be closed by the task that opened it.
-    serving = asyncio.create_task(_serve(settings, ready, done))
+    serving = asyncio.create_task(_serve(settings, token, ready, done))
     try:
         first: list[asyncio.Future[Any]] = [serving, ready]
         await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
@@ -73,7 +83,7 @@ async def own_server(settings: Settings) -> AsyncIterator[str]:
         await asyncio.wait([serving])
 
 
-async def _serve(settings: Settings, ready: "asyncio.Future[str]", done: asyncio.Event) -> None:
+async def _serve(settings: Settings, token: str | None, ready: "asyncio.Future[str]", done: asyncio.Event) -> None:
     import uvicorn
 
     from chatserver.app import create_app
@@ -81,7 +91,7 @@ async def _serve(settings: Settings, ready: "asyncio.Future[str]", done: asyncio
     options = load_server_config() | {"lifespan": "off", "log_level": "critical", "log_config": None}
     for key in ("host", "port", "uds", "fd", "workers", "reload", "reload_dirs", "ssl_certfile", "ssl_keyfile"):
         options.pop(key, None)
-    app = create_app(settings)
+    app = create_app(settings, identify=_by_secret(token) if token is not None else None)
     async with app.router.lifespan_context(app):
         listener = listen("127.0.0.1", 0, backlog=16, dead_peer_s=40)
         server = uvicorn.Server(uvicorn.Config(app, **options))
@@ -90,3 +100,11 @@ async def _serve(settings: Settings, ready: "asyncio.Future[str]", done: asyncio
             ready.set_result(address_url(listener))  # it accepts already
             await done.wait()
             server.should_exit = True
+
+
+def _by_secret(secret: str) -> Identify:
+    async def identify(scope: Mapping[str, Any]) -> Identity | None:
+        token = token_of(scope) or ""
+        return ANONYMOUS if secrets.compare_digest(token.encode(), secret.encode()) else None
+
+    return identify

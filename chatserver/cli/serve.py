@@ -12,7 +12,7 @@ from typing import Any
 from chatserver import __version__
 from chatserver.cli.configuration import read_settings
 from chatserver.cli.errors import CommandError
-from chatserver.cli.listening import address_url, listen, listen_elsewhere, refuse_open_host
+from chatserver.cli.listening import address_url, listen, listen_elsewhere, refuse_open
 from chatserver.edge.logs import configure_logs
 from chatserver.server_config import load_server_config
 from chatserver.settings import Settings
@@ -44,6 +44,8 @@ def serve(
     options = load_server_config(config, overrides={key: value for key, value in given.items() if value is not None})
     listener, url = _listener(options)
     with contextlib.closing(listener), _unlinked(options.get("uds")):
+        if not settings.access.has_logins:
+            refuse_open(listener)
         if sample:
             _ingest_sample(settings)
         asyncio.run(_check_knowledge(settings))
@@ -56,7 +58,6 @@ def _listener(options: Mapping[str, Any]) -> tuple[socket.socket, str]:
     """The socket and what to call it."""
     if options.get("uds") or options.get("fd") is not None:
         return listen_elsewhere(options)
-    refuse_open_host(options["host"])
     listener = listen(
         options["host"],
         options["port"],

@@ -26,6 +26,7 @@ class Backoff:
 class Reaction(Enum):
     END = auto()
     GIVE_UP = auto()
+    AUTHENTICATE = auto()
     RECONNECT = auto()
     RECONNECT_LATER = auto()
 
@@ -38,7 +39,7 @@ _REACTIONS: Final = {
     1001: Reaction.END,
     1008: Reaction.GIVE_UP,
     1013: Reaction.RECONNECT_LATER,
-    4401: Reaction.GIVE_UP,
+    4401: Reaction.AUTHENTICATE,
     4403: Reaction.GIVE_UP,
     4429: Reaction.RECONNECT_LATER,
 }

@@ -35,6 +35,7 @@ from chatserver.client.events import (
 from chatserver.client.feed import Step
 from chatserver.client.http import Doors
 from chatserver.client.stream import AnswerStream
+from chatserver.client.token import Token
 from chatserver.client.transcript import Answer
 
 logger = logging.getLogger("chatserver.client")
@@ -44,14 +45,16 @@ class Client:
     """`async with Client("http://127.0.0.1:8000") as client: …`
 
     Entering connects once: `Unreachable` or `Refused` when that fails. After that a lost connection comes back by
-    itself, and answers go on where they were. `random` is uniform over [0, 1), `sleep` takes seconds, `new_id` makes
-    ids of questions and chats; a test gives its own.
+    itself, and answers go on where they were. `token` proves who asks, where the server has logins; a function is
+    called for each connection and gives one that has not expired. `random` is uniform over [0, 1), `sleep` takes
+    seconds, `new_id` makes ids of questions and chats; a test gives its own.
     """
 
     def __init__(
         self,
         url: str,
         *,
+        token: str | Callable[[], str] | None = None,
         backoff: Backoff | None = None,
         timeout_s: float = 10.0,
         random: Callable[[], float] = random.random,
@@ -66,7 +69,8 @@ class Client:
         self._sleep = sleep
         self._clock = clock
         self._new_id = new_id
-        self._doors = Doors(self.url, timeout_s=timeout_s)
+        self._token = Token(token)
+        self._doors = Doors(self.url, self._token, timeout_s=timeout_s)
         self._connection: Connection | None = None
         self._reader: asyncio.Task[None] | None = None
         self._failure: ClientError | None = None
@@ -81,7 +85,7 @@ class Client:
         self._attempt = 0
 
     async def __aenter__(self) -> Self:
-        self._connection = await open_connection(self.url, timeout_s=self._timeout_s)
+        self._connection = await open_connection(self.url, self._token, timeout_s=self._timeout_s)
         self._reader = asyncio.create_task(self._run(self._connection))
         return self
 
@@ -216,7 +220,9 @@ class Client:
         match reaction(lost.close_code):
             case Reaction.END:
                 raise Closed(f"the server ended the conversation ({lost.close_code} {lost.close_reason})")
-            case Reaction.GIVE_UP:
+            case Reaction.AUTHENTICATE if self._token.can_change:
+                pass
+            case Reaction.GIVE_UP | Reaction.AUTHENTICATE:
                 raise Refused(f"the server refused this client ({lost.close_code} {lost.close_reason})")
             case Reaction.RECONNECT_LATER:
                 self._attempt = max(self._attempt, LATER_ATTEMPT)
@@ -225,7 +231,7 @@ class Client:
         while True:
             await self._sleep(self._delay())
             try:
-                return await open_connection(self.url, timeout_s=self._timeout_s)
+                return await open_connection(self.url, self._token, timeout_s=self._timeout_s)
             except Unreachable as error:
                 self._retry_after_s = error.retry_after_s
                 limit = self._backoff.give_up_after_s

@@ -15,6 +15,7 @@ from websockets.typing import Subprotocol
 from chatserver.client.backoff import Reaction, reaction
 from chatserver.client.errors import ProtocolError, Refused, Unreachable
 from chatserver.client.events import Event, Fault, Welcome, parse
+from chatserver.client.token import Token
 
 SUBPROTOCOL: Final = Subprotocol("chat.v1")
 MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
@@ -68,21 +69,22 @@ class Connection:
             return await self._socket.recv()
 
 
-async def open_connection(url: str, *, timeout_s: float) -> Connection:
+async def open_connection(url: str, token: Token, *, timeout_s: float) -> Connection:
     """Handshake and welcome. `url` is the server's HTTP address. Raises `Refused`, `Unreachable`, `ProtocolError`."""
     try:
         async with asyncio.timeout(timeout_s):
-            socket = await _connect(url)
+            socket = await _connect(url, token)
             return await _welcomed(socket)
     except TimeoutError:
         raise Unreachable(f"{url} does not answer") from None
 
 
-async def _connect(url: str) -> ClientConnection:
+async def _connect(url: str, token: Token) -> ClientConnection:
     try:
         return await connect(
             websocket_url(url),
             subprotocols=[SUBPROTOCOL],
+            additional_headers=token.headers(),
             compression=None,
             max_size=MAX_EVENT_BYTES,
             ping_interval=None,  # `Connection` has its own heartbeat, one that proves the application alive
@@ -107,7 +109,7 @@ async def _welcomed(socket: ClientConnection) -> Connection:
     try:
         event = parse(await socket.recv())
     except ConnectionClosed as error:
-        if error.rcvd and reaction(error.rcvd.code) is Reaction.GIVE_UP:
+        if error.rcvd and reaction(error.rcvd.code) in {Reaction.GIVE_UP, Reaction.AUTHENTICATE}:
             raise Refused(f"the server refused the connection ({error.rcvd.code} {error.rcvd.reason})") from error
         raise Unreachable("the server closed the connection before its welcome") from error
     except BaseException:

@@ -6,6 +6,7 @@ from urllib.parse import quote, urlencode
 
 from chatserver.client.connection import is_loopback
 from chatserver.client.errors import ProtocolError, Rejected, Unreachable
+from chatserver.client.token import Token
 from chatserver.client.transcript import Answer, from_document
 
 if TYPE_CHECKING:
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
 class Doors:
     """httpx is imported and connected with the first call: most clients only talk over the WebSocket."""
 
-    def __init__(self, url: str, *, timeout_s: float) -> None:
+    def __init__(self, url: str, token: Token, *, timeout_s: float) -> None:
         self._url = url
+        self._token = token
         self._timeout_s = timeout_s
         self._http: AsyncClient | None = None
 
@@ -54,7 +56,7 @@ class Doors:
                 base_url=self._url, timeout=self._timeout_s, trust_env=not is_loopback(self._url)
             )
         try:
-            response = await self._http.request(method, path, json=body)
+            response = await self._http.request(method, path, json=body, headers=self._token.headers())
         except httpx.HTTPError as error:
             raise Unreachable(f"{self._url} does not answer") from error
         if response.is_error:

@@ -15,6 +15,7 @@ from typing import Protocol
 
 import structlog
 
+from chatserver.access.identity import Identity
 from chatserver.answers.log import LogUnavailable
 from chatserver.delivery.bell import Bell
 from chatserver.delivery.feed import Feed
@@ -35,7 +36,7 @@ _CLOSE_S = 0.5
 class Performer(Protocol):
     """Carries out the commands that need the log."""
 
-    async def perform(self, user: str, session: Conversation, command: Perform) -> Sequence[Effect]: ...
+    async def perform(self, identity: Identity, session: Conversation, command: Perform) -> Sequence[Effect]: ...
 
     def sending(self, answer: str) -> None:
         """The answer's first entry is about to be sent to this connection."""
@@ -48,14 +49,14 @@ class Connection:
     def __init__(
         self,
         id: str,
-        user: str,
+        identity: Identity,
         socket: Socket,
         session: Conversation,
         feeds: Feeds,
         performer: Performer,
     ) -> None:
         self.id = id
-        self.user = user
+        self.identity = identity
         self._socket = socket
         self._session = session
         self._feeds = feeds
@@ -95,7 +96,7 @@ class Connection:
             for tail in self._outbox.tails.values():
                 self._feeds.unsubscribe(tail.feed, self._work.ring)
         while self._commands:  # said before the peer left: an ack or a stop counts, an answer waits for its resume
-            await self._performer.perform(self.user, self._session, self._commands.pop(0))
+            await self._performer.perform(self.identity, self._session, self._commands.pop(0))
 
     def drain(self, retry_after_ms: int) -> None:
         """Tells the client to expect a restart; answers under way go on."""
@@ -109,6 +110,10 @@ class Connection:
         """Closes after everything that the log has for this connection by now was sent."""
         self._finishing = Close(code, reason)
         self._work.ring()
+
+    def has_expired(self, now: float) -> bool:
+        """Whether its user may not be served any more. `now` is in seconds since the Unix epoch."""
+        return self.identity.expires_at is not None and self.identity.expires_at <= now
 
     def has_stalled(self, now: float, stall_s: float) -> bool:
         """Whether a send has waited for `stall_s` without one frame taken, as far as the calls of this method tell."""
@@ -148,7 +153,7 @@ class Connection:
     async def _perform(self) -> None:
         """The worker: lives while there are commands, so that an idle connection has none."""
         while self._commands:
-            effects = await self._performer.perform(self.user, self._session, self._commands.pop(0))
+            effects = await self._performer.perform(self.identity, self._session, self._commands.pop(0))
             await self._open_tails(effects)
         self._worker = None
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from chatserver.access.identity import Identity
 from chatserver.answers.log import AnswerLog
 from chatserver.answers.meta import AnswerMeta
 from chatserver.delivery.connection import Connection
@@ -50,10 +51,12 @@ class ConnectionManager:
         policy: DeliveryPolicy,
         *,
         clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
         rng: random.Random | None = None,
     ) -> None:
         self._policy = policy
         self._clock = clock
+        self._wall_clock = wall_clock
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self._feeds = Feeds(answers)
         self._timeline = Timeline(answers)
@@ -90,18 +93,18 @@ class ConnectionManager:
     def limits(self) -> Limits:
         return self._policy.limits
 
-    async def ask(self, user: str, ask: Ask) -> AnswerMeta:
+    async def ask(self, identity: Identity, ask: Ask) -> AnswerMeta:
         """For doors that ask before they have anything to send on. Raises `InvalidCommand`, `LogUnavailable`."""
         if self._draining:
             message = "This server is restarting; ask again."
             raise InvalidCommand(ErrorCode.DRAINING, message, id=ask.reply_to, retry_after_ms=self._retry_ms())
-        return await self._performer.ask(user, ask)
+        return await self._performer.ask(identity, ask)
 
-    async def serve(self, socket: Socket, user: str, conversation: Conversation) -> None:
+    async def serve(self, socket: Socket, identity: Identity, conversation: Conversation) -> None:
         """Serves one accepted socket until it ends."""
         connection = Connection(
             uuid.uuid4().hex[:16],
-            user,
+            identity,
             socket,
             conversation,
             self._feeds,
@@ -157,10 +160,13 @@ class ConnectionManager:
         return self._rng.randint(soonest, soonest + spread)
 
     async def _sweep(self) -> None:
-        """Drops the connections whose peer has not read for too long."""
+        """Drops the connections whose peer has not read for too long, and ends those whose user's token has expired:
+        their answers go on, for a later connection."""
         while True:
             await asyncio.sleep(_SWEEP_S)
-            now = self._clock()
+            now, wall_now = self._clock(), self._wall_clock()
             for connection in list(self._connections.values()):
+                if connection.has_expired(wall_now):
+                    connection.close(CloseCode.UNAUTHENTICATED, "token expired")
                 if connection.has_stalled(now, self._policy.stall_s):
                     connection.drop_slow()

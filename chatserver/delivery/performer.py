@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+from chatserver.access.identity import Identity
 from chatserver.answers.log import AnswerLog, LogUnavailable
 from chatserver.answers.meta import HISTORY, AnswerMeta, NewAnswer
 from chatserver.delivery.timeline import Timeline
@@ -42,21 +43,18 @@ class LogPerformer:
         self._clock = clock
         self._new_id = new_id
 
-    async def perform(self, user: str, session: Conversation, command: Perform) -> Sequence[Effect]:
+    async def perform(self, identity: Identity, session: Conversation, command: Perform) -> Sequence[Effect]:
         asked = command.command
         try:
             match asked:
                 case commands.Ask():
-                    return await self._ask(user, session, asked)
+                    return await self._ask(identity, session, asked)
                 case commands.Resume():
-                    return await self._resume(user, session, asked)
+                    return await self._resume(identity, session, asked)
                 case commands.Ack():
-                    acknowledged = await self._answers.acknowledge(user, asked.answer, asked.seq)
-                    self._note_acknowledged(acknowledged)
-                    return [] if acknowledged else _unknown(session, asked.answer)
+                    return await self._acknowledge(identity, session, asked)
                 case commands.Stop():
-                    stopped = await self._generations.stop(user, asked.answer)
-                    return [] if stopped else _unknown(session, asked.answer)
+                    return await self._stop(identity, session, asked)
         except LogUnavailable as error:
             log.warning("command not carried out", command=asked.type, error=str(error))
             message = "The answer log is away; nothing is lost, try again."
@@ -71,20 +69,22 @@ class LogPerformer:
     def delivered(self, answer: str) -> None:
         self._timeline.note(answer, "delivered", self._clock())
 
-    async def ask(self, user: str, ask: commands.Ask) -> AnswerMeta:
+    async def ask(self, identity: Identity, ask: commands.Ask) -> AnswerMeta:
         """Makes the question durable, or finds what is known under its id. Raises `InvalidCommand`,
         `LogUnavailable`."""
         try:
             parse_filter(ask.filter or {})
         except InvalidFilter as error:
             raise commands.InvalidCommand(ErrorCode.INVALID_FILTER, str(error), id=ask.reply_to) from None
+        if not identity.may_use(ask.namespace):
+            raise _foreign(ask)
         if ask.provider_key is not None and not self._provider_keys:
             message = "This server takes no keys."
             raise commands.InvalidCommand(ErrorCode.PROVIDER_KEY_REFUSED, message, id=ask.reply_to)
         new = NewAnswer(
             answer=self._new_id(),
             epoch=self._new_id()[:8],
-            user=user,
+            user=identity.user,
             chat=ask.chat,
             ask_id=ask.id,
             text=ask.text,
@@ -94,27 +94,52 @@ class LogPerformer:
             options=_options(ask),
         )
         key = ask.provider_key.get_secret_value() if ask.provider_key is not None else None
-        return await self._generations.ask(new, provider_key=key)
+        meta = await self._generations.ask(new, provider_key=key)
+        if not identity.owns(meta.question):  # the id was used before, in another namespace
+            raise _foreign(ask)
+        return meta
 
-    async def _ask(self, user: str, session: Conversation, ask: commands.Ask) -> Sequence[Effect]:
+    async def _ask(self, identity: Identity, session: Conversation, ask: commands.Ask) -> Sequence[Effect]:
         try:
-            return session.asked(ask, await self.ask(user, ask))
+            return session.asked(ask, await self.ask(identity, ask))
         except commands.InvalidCommand as error:
             return session.failed(error.code, error.message, id=error.id)
 
-    async def _resume(self, user: str, session: Conversation, resume: commands.Resume) -> Sequence[Effect]:
-        pending = await self._answers.chat(user, resume.chat, undelivered=True)
+    async def _acknowledge(self, identity: Identity, session: Conversation, ack: commands.Ack) -> Sequence[Effect]:
+        if not await self._may_reach(identity, ack.answer):
+            return _unknown(session, ack.answer)
+        meta = await self._answers.acknowledge(identity.user, ack.answer, ack.seq)
+        if meta is not None and meta.delivered:
+            self._timeline.note(meta.answer, "acknowledged", self._clock())
+        return [] if meta else _unknown(session, ack.answer)
+
+    async def _stop(self, identity: Identity, session: Conversation, stop: commands.Stop) -> Sequence[Effect]:
+        if not await self._may_reach(identity, stop.answer):
+            return _unknown(session, stop.answer)
+        stopped = await self._generations.stop(identity.user, stop.answer)
+        return [] if stopped else _unknown(session, stop.answer)
+
+    async def _may_reach(self, identity: Identity, answer: str) -> bool:
+        """Whether the answer lies in a namespace of theirs; that it is their own, the log itself checks."""
+        if identity.namespaces is None:
+            return True
+        meta = await self._answers.meta(answer)
+        return meta is not None and identity.owns(meta.question)
+
+    async def _resume(self, identity: Identity, session: Conversation, resume: commands.Resume) -> Sequence[Effect]:
+        undelivered = await self._answers.chat(identity.user, resume.chat, undelivered=True)
+        pending = [meta for meta in undelivered if identity.owns(meta.question)]
         known = {meta.answer: meta for meta in pending}
         for cursor in resume.cursors:
             if cursor.answer not in known:
                 meta = await self._answers.meta(cursor.answer)
-                if meta is not None and meta.question.user == user:
+                if meta is not None and identity.owns(meta.question):
                     known[meta.answer] = meta
         return session.resumed(resume, pending, known)
 
-    def _note_acknowledged(self, meta: AnswerMeta | None) -> None:
-        if meta is not None and meta.delivered:
-            self._timeline.note(meta.answer, "acknowledged", self._clock())
+
+def _foreign(ask: commands.Ask) -> commands.InvalidCommand:
+    return commands.InvalidCommand(ErrorCode.FORBIDDEN, "That namespace is not yours.", id=ask.reply_to)
 
 
 def _unknown(session: Conversation, answer: str) -> Sequence[Effect]:

@@ -1,27 +1,19 @@
 """HTTP doors to answers and chats."""
 
+from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from chatserver.answers.document import read_document
-from chatserver.answers.log import AnswerLog
+from chatserver.answers.log import AnswerLog, ChatSummary
 from chatserver.answers.meta import AnswerMeta
-from chatserver.edge.identity import Identify
+from chatserver.edge.doors import Door, identity_of, user_of
 from chatserver.edge.problems import Problem
 from chatserver.protocol.codes import ErrorCode
 
 _CHATS = 200
-
-
-def user_of(request: Request) -> str:
-    identify: Identify = request.app.state.identify
-    user = identify(request.scope)
-    if user is None:
-        raise Problem(401, ErrorCode.UNAUTHENTICATED, "Authenticate first.")
-    return user
 
 
 async def document(answers: AnswerLog, meta: AnswerMeta) -> dict[str, Any]:
@@ -45,12 +37,18 @@ async def document(answers: AnswerLog, meta: AnswerMeta) -> dict[str, Any]:
     }
 
 
-async def get_answer(request: Request) -> Response:
-    user = user_of(request)
+async def owned_answer(request: Request, id: str) -> AnswerMeta:
+    """The user's answer. Raises `Problem`: another user's is exactly like one that does not exist."""
     answers: AnswerLog = request.app.state.system.answers
-    meta = await answers.meta(request.path_params["answer"])
-    if meta is None or meta.question.user != user:
+    meta = await answers.meta(id)
+    if meta is None or not identity_of(request).owns(meta.question):
         raise Problem(404, ErrorCode.UNKNOWN_ANSWER, "You have no such answer.")
+    return meta
+
+
+async def get_answer(request: Request) -> Response:
+    answers: AnswerLog = request.app.state.system.answers
+    meta = await owned_answer(request, request.path_params["answer"])
     timeline = {"received": meta.question.asked_at, **await answers.timeline(meta.answer)}
     return JSONResponse({**await document(answers, meta), "timeline": timeline})
 
@@ -59,12 +57,15 @@ async def get_chat(request: Request) -> Response:
     answers: AnswerLog = request.app.state.system.answers
     undelivered = request.query_params.get("undelivered", "false").lower() in {"1", "true"}
     metas = await answers.chat(user_of(request), request.path_params["chat"], undelivered=undelivered)
-    return JSONResponse({"answers": [await document(answers, meta) for meta in metas]})
+    owned = [meta for meta in metas if identity_of(request).owns(meta.question)]
+    return JSONResponse({"answers": [await document(answers, meta) for meta in owned]})
 
 
 async def get_chats(request: Request) -> Response:
     answers: AnswerLog = request.app.state.system.answers
     summaries = await answers.chats(user_of(request), _CHATS)
+    if identity_of(request).namespaces is not None:
+        summaries = [theirs for chat in summaries if (theirs := await _owned_part(request, chat)) is not None]
     return JSONResponse(
         {
             "chats": [
@@ -75,8 +76,18 @@ async def get_chats(request: Request) -> Response:
     )
 
 
+async def _owned_part(request: Request, chat: ChatSummary) -> ChatSummary | None:
+    """Of a chat what was asked in namespaces of theirs."""
+    answers: AnswerLog = request.app.state.system.answers
+    metas = await answers.chat(user_of(request), chat.chat)
+    owned = [meta for meta in metas if identity_of(request).owns(meta.question)]
+    if not owned:
+        return None
+    return replace(chat, title=owned[0].question.text, answers=len(owned))
+
+
 ROUTES = [
-    Route("/v1/answers/{answer}", get_answer),
-    Route("/v1/chats", get_chats),
-    Route("/v1/chats/{chat:path}/answers", get_chat),
+    Door("/v1/answers/{answer}", get_answer),
+    Door("/v1/chats", get_chats),
+    Door("/v1/chats/{chat:path}/answers", get_chat),
 ]

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from chatserver.answers.document import read_document
 from chatserver.answers.log import AnswerLog
-from chatserver.edge.answers import user_of
+from chatserver.edge.answers import owned_answer
+from chatserver.edge.doors import Door, allowed_namespace
 from chatserver.edge.problems import Problem
 from chatserver.pipeline.reached import reached
 from chatserver.protocol.codes import ErrorCode
@@ -34,10 +34,10 @@ class GraphQuery(BaseModel):
 
 
 async def get_graph(request: Request) -> Response:
-    user = user_of(request)
     query = _query(request)
     if query.answer is not None:
-        return JSONResponse(await _of_answer(request.app.state.system.answers, user, query.answer))
+        return JSONResponse(await _of_answer(request, query.answer))
+    allowed_namespace(request, query.namespace)
     assert query.entity is not None
     view = await _around(request.app.state.system.knowledge.graph, query.entity, query)
     return JSONResponse({"namespace": query.namespace, **as_document(view)})
@@ -57,10 +57,9 @@ def _query(request: Request) -> GraphQuery:
     return query
 
 
-async def _of_answer(answers: AnswerLog, user: str, id: str) -> dict[str, Any]:
-    meta = await answers.meta(id)
-    if meta is None or meta.question.user != user:
-        raise Problem(404, ErrorCode.UNKNOWN_ANSWER, "You have no such answer.")
+async def _of_answer(request: Request, id: str) -> dict[str, Any]:
+    answers: AnswerLog = request.app.state.system.answers
+    meta = await owned_answer(request, id)
     data = (await read_document(answers, meta)).data
     view = reached(meta.question.text, data.get("retrieval", {}).get("passages", ()), data.get("records", ()))
     return {"namespace": meta.question.namespace, **as_document(view)}
@@ -81,4 +80,4 @@ async def _around(graph: GraphStore, centre: str, query: GraphQuery) -> View:
     raise Problem(404, ErrorCode.NOT_FOUND, f"The graph knows nothing called {centre!r}.{hint}")
 
 
-ROUTES = [Route("/v1/graph", get_graph)]
+ROUTES = [Door("/v1/graph", get_graph)]

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
-from chatserver.edge.answers import user_of
+from chatserver.edge.bodies import read_body
+from chatserver.edge.doors import Door, allowed_namespace
 from chatserver.edge.problems import Problem
 from chatserver.guards.watch import counted_retries
 from chatserver.protocol.codes import ErrorCode
@@ -37,8 +37,8 @@ class SearchBody(BaseModel):
 
 async def search(request: Request) -> Response:
     """Each query for itself: one that fails has an `error`, the others their passages."""
-    user_of(request)
     body = await _body(request)
+    allowed_namespace(request, body.namespace)
     hybrid: Hybrid = request.app.state.system.knowledge.hybrid
     places = asyncio.Semaphore(_AT_ONCE)
 
@@ -62,8 +62,7 @@ async def search(request: Request) -> Response:
 
 
 async def get_passage(request: Request) -> Response:
-    user_of(request)
-    namespace = request.query_params.get("namespace", "")
+    namespace = allowed_namespace(request, request.query_params.get("namespace", ""))
     documents: DocumentStore = request.app.state.system.knowledge.documents
     found = await documents.passages([request.path_params["passage"]], namespace=namespace)
     if not found:
@@ -82,7 +81,7 @@ async def get_passage(request: Request) -> Response:
 
 async def _body(request: Request) -> SearchBody:
     try:
-        body = SearchBody.model_validate_json(await _read(request))
+        body = SearchBody.model_validate_json(await read_body(request, _MAX_BYTES))
         parse_filter(body.filter or {})
     except ValidationError as error:
         fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
@@ -91,16 +90,6 @@ async def _body(request: Request) -> SearchBody:
     except InvalidFilter as error:
         raise Problem(422, ErrorCode.INVALID_FILTER, str(error)) from None
     return body
-
-
-async def _read(request: Request) -> bytes:
-    """The body, as long as it is no larger than it may be."""
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > _MAX_BYTES:
-            raise Problem(413, ErrorCode.MESSAGE_TOO_LARGE, f"A body has at most {_MAX_BYTES} bytes.")
-    return bytes(body)
 
 
 async def _search_one(hybrid: Hybrid, query: Query) -> dict[str, Any]:
@@ -128,4 +117,4 @@ def _found(ranked: RankedPassage) -> dict[str, Any]:
     return told | ({"via": asdict(ranked.via)} if ranked.via else {})
 
 
-ROUTES = [Route("/v1/search", search, methods=["POST"]), Route("/v1/passages/{passage:path}", get_passage)]
+ROUTES = [Door("/v1/search", search, methods=["POST"]), Door("/v1/passages/{passage:path}", get_passage)]

@@ -4,10 +4,11 @@ from dataclasses import asdict
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from chatserver import __version__
 from chatserver.answers.log import LogUnavailable
+from chatserver.edge.doors import Door
+from chatserver.edge.gate import Access
 
 
 async def healthz(request: Request) -> Response:
@@ -38,4 +39,8 @@ async def _log_answers(request: Request) -> bool:
     return True
 
 
-ROUTES = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/v1/inflight", inflight)]
+ROUTES = [
+    Door("/healthz", healthz, access=Access.PUBLIC),
+    Door("/readyz", readyz, access=Access.PUBLIC),
+    Door("/v1/inflight", inflight, access=Access.OPERATOR),
+]

@@ -4,9 +4,12 @@ from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
+
+from chatserver.edge.doors import Door
+from chatserver.edge.gate import Access
 
 WEB = Path(__file__).parent.parent / "web"
 
@@ -31,4 +34,4 @@ async def index(request: Request) -> Response:
     return FileResponse(WEB / "index.html", headers=_HEADERS)
 
 
-ROUTES: list[BaseRoute] = [Route("/", index), Mount("/assets", _Assets(directory=WEB))]
+ROUTES: list[BaseRoute] = [Door("/", index, access=Access.PUBLIC), Mount("/assets", _Assets(directory=WEB))]

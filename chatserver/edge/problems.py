@@ -27,6 +27,8 @@ class Problem(Exception):
 
 def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
     extra = {"retry-after": str(max(1, round(problem.retry_after_s)))} if problem.retry_after_s is not None else {}
+    if problem.status == 401:
+        extra["www-authenticate"] = "Bearer"
     return JSONResponse(
         {"type": "about:blank", "status": problem.status, "code": problem.code, "detail": problem.detail},
         status_code=problem.status,

@@ -12,7 +12,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chatserver.delivery.manager import ConnectionManager
 from chatserver.delivery.socket import SocketClosed
-from chatserver.edge.identity import Identify, is_same_origin
+from chatserver.edge.gate import Gate, close_code
+from chatserver.edge.identity import BEARER_PROTOCOL
+from chatserver.edge.problems import Problem
 from chatserver.protocol.ai_sdk import AiSdkSession
 from chatserver.protocol.codes import CloseCode
 from chatserver.protocol.events import SUBPROTOCOL
@@ -77,13 +79,13 @@ class ChatSocket:
     """The ASGI application behind `/ws` and `/ws/ai-sdk`. A refusal is accepted first: only so does a browser see the
     close code."""
 
-    def __init__(self, identify: Identify, language: Language = CHAT) -> None:
-        self._identify = identify
+    def __init__(self, language: Language = CHAT) -> None:
         self._language = language
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         connections: ConnectionManager = scope["app"].state.system.connections
-        offered = scope.get("subprotocols", [])
+        gate: Gate = scope["app"].state.gate
+        offered = [name for name in scope.get("subprotocols", []) if not name.startswith(BEARER_PROTOCOL)]
         wanted = self._language.subprotocol or next(iter(offered), None)
         subprotocol = wanted if wanted in offered else None
         await receive()  # websocket.connect
@@ -92,15 +94,15 @@ class ChatSocket:
             await send({"type": "websocket.accept", "subprotocol": subprotocol})
         except (OSError, RuntimeError):
             return
-        user = self._identify(scope)
-        if not is_same_origin(scope):
-            await socket.close(CloseCode.FORBIDDEN, "origin not allowed")
-        elif user is None:
-            await socket.close(CloseCode.UNAUTHENTICATED, "authenticate")
-        elif offered and subprotocol is None:
+        try:
+            identity = await gate.socket(scope)
+        except Problem as problem:
+            await socket.close(close_code(problem), problem.detail)
+            return
+        if offered and subprotocol is None:
             await socket.close(CloseCode.POLICY, f"offer subprotocol {wanted}")
         else:
-            await connections.serve(socket, user, self._language.conversation(connections.limits))
+            await connections.serve(socket, identity, self._language.conversation(connections.limits))
 
 
 class SocketDoor:

@@ -48,5 +48,6 @@ class ErrorCode(StrEnum):
     INTERNAL = "internal"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
+    TOO_SLOW = "too_slow"
     UNAUTHENTICATED = "unauthenticated"
     FORBIDDEN = "forbidden"

@@ -8,6 +8,7 @@ Each setting has one name, the same in the environment and in the file that `CHA
 How the HTTP server listens is not here but in `uvicorn.toml`, see `chatserver.server_config`.
 """
 
+from chatserver.settings.access import Access
 from chatserver.settings.groups import (
     DEFAULT_MODEL,
     Delivery,
@@ -28,6 +29,7 @@ from chatserver.settings.schema import Settings, Variable, variables
 __all__ = [
     "DEFAULT_MODEL",
     "FILE_VARIABLE",
+    "Access",
     "Delivery",
     "Embeddings",
     "Generation",

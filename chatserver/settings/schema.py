@@ -7,6 +7,7 @@ from typing import get_args
 from pydantic import SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from chatserver.settings.access import Access
 from chatserver.settings.groups import (
     Delivery,
     Embeddings,
@@ -29,6 +30,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="forbid")
 
     storage: Storage = Storage()
+    access: Access = Access()
     generation: Generation = Generation()
     delivery: Delivery = Delivery()
     retrieval: Retrieval = Retrieval()

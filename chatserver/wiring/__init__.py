@@ -1,5 +1,6 @@
 """Puts the system together. The only package that names concrete adapters."""
 
+from chatserver.wiring.access import issue_token, open_verifier
 from chatserver.wiring.answers import open_answers, reach_answers
 from chatserver.wiring.graph import reach_graph
 from chatserver.wiring.knowledge import Knowledge, open_knowledge, reembed_knowledge
@@ -11,11 +12,13 @@ from chatserver.wiring.vectors import reach_vectors
 __all__ = [
     "Knowledge",
     "System",
+    "issue_token",
     "open_answers",
     "open_knowledge",
     "open_migration",
     "open_pipeline",
     "open_system",
+    "open_verifier",
     "reach_answers",
     "reach_graph",
     "reach_vectors",

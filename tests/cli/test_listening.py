@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from chatserver.cli.errors import CommandError
-from chatserver.cli.listening import address_url, is_loopback, listen, listen_elsewhere
+from chatserver.cli.listening import address_url, listen, listen_elsewhere
+from chatserver.edge.identity import is_loopback
 
 
 def test_a_free_port() -> None:

@@ -93,10 +93,12 @@ def test_a_port_in_use(url: str, run: Run) -> None:
 
 
 def test_an_open_host_is_refused(run: Run) -> None:
-    """An address that other machines reach is refused while there is no login."""
+    """An address that other machines reach is refused when nobody has to log in, in one line that says what to do."""
     result = run("serve", "--host", "0.0.0.0", "--port", "0")
     assert result.code == 1
     assert "(host_not_loopback)" in result.err
+    assert "CHATSERVER_TOKEN_KEYS" in result.err
+    assert result.err.count("\n") == 1
 
 
 def test_a_name_that_is_no_host(run: Run) -> None:

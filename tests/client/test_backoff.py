@@ -16,6 +16,7 @@ def test_full_jitter(attempt: int, random: float) -> None:
 def test_reactions() -> None:
     """Every close code has one meaning, and an unknown one means coming back."""
     assert reaction(1000) is reaction(1001) is Reaction.END
-    assert reaction(1008) is reaction(4401) is reaction(4403) is Reaction.GIVE_UP
+    assert reaction(1008) is reaction(4403) is Reaction.GIVE_UP
+    assert reaction(4401) is Reaction.AUTHENTICATE
     assert reaction(1013) is reaction(4429) is Reaction.RECONNECT_LATER
     assert {reaction(code) for code in (1006, 1011, 1012, 4408, 4999)} == {Reaction.RECONNECT}

@@ -5,6 +5,7 @@ import pytest
 
 from chatserver.client import Client, ProtocolError, Rejected, Unreachable
 from chatserver.client.http import Doors
+from chatserver.client.token import Token
 from tests.client.chat_v1_server import ChatV1Server, Plan
 
 
@@ -27,7 +28,7 @@ async def test_what_is_no_json(server: ChatV1Server, connect: Callable[..., Clie
 
 async def test_nobody_there() -> None:
     """A server that is gone is unreachable over HTTP too."""
-    doors = Doors("http://127.0.0.1:1", timeout_s=5)
+    doors = Doors("http://127.0.0.1:1", Token(), timeout_s=5)
     with pytest.raises(Unreachable):
         await doors.search("pump", top_k=3, namespace="")
     await doors.aclose()

@@ -18,10 +18,12 @@ from starlette.exceptions import HTTPException
 from starlette.routing import WebSocketRoute
 from websockets.asyncio.client import ClientConnection
 
+from chatserver.access.identity import Identity
 from chatserver.answers.log import AnswerLog, LogUnavailable
 from chatserver.answers.meta import AnswerMeta
 from chatserver.delivery.manager import ConnectionManager, DeliveryPolicy
 from chatserver.edge import answers, operations
+from chatserver.edge.gate import Gate
 from chatserver.edge.problems import Problem, on_bug, on_http_exception, on_log_unavailable, on_problem
 from chatserver.edge.websocket import ChatSocket
 from chatserver.generation.generation import Pace
@@ -110,11 +112,11 @@ class System:
         return meta
 
 
-def by_header(scope: Mapping[str, Any]) -> str | None:
-    """The test says who asks; nobody when it says nothing."""
+async def by_header(scope: Mapping[str, Any]) -> Identity | None:
+    """The test says who asks, and until when; nobody when it says nothing."""
     headers: dict[bytes, bytes] = dict(scope["headers"])
-    user = headers.get(b"x-user")
-    return user.decode() if user else None
+    user, until = headers.get(b"x-user"), headers.get(b"x-until")
+    return Identity(user.decode(), operator=True, expires_at=float(until) if until else None) if user else None
 
 
 @asynccontextmanager
@@ -141,7 +143,7 @@ async def served(
 
 def _app(system: System) -> Starlette:
     app = Starlette(
-        routes=[WebSocketRoute("/ws", ChatSocket(by_header)), *answers.ROUTES, *operations.ROUTES],
+        routes=[WebSocketRoute("/ws", ChatSocket()), *answers.ROUTES, *operations.ROUTES],
         exception_handlers={
             Problem: on_problem,
             LogUnavailable: on_log_unavailable,
@@ -150,7 +152,7 @@ def _app(system: System) -> Starlette:
         },
     )
     app.state.system = system
-    app.state.identify = by_header
+    app.state.gate = Gate(by_header)
     return app
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
+from chatserver.access.identity import Identity
 from chatserver.answers.log import Claim, LogUnavailable
 from chatserver.answers.memory import MemoryAnswerLog
 from chatserver.answers.meta import AnswerMeta
@@ -120,7 +121,7 @@ async def manager(log: SlowLog) -> AsyncIterator[ConnectionManager]:
 async def serving(manager: ConnectionManager, peer: Peer) -> AsyncIterator[None]:
     """The connection of `peer`, until the peer leaves."""
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
-        group.create_task(manager.serve(peer, "ada", Session(LIMITS)))
+        group.create_task(manager.serve(peer, Identity("ada"), Session(LIMITS)))
         yield
         peer.read(EVERYTHING)
         peer.incoming.put_nowait(None)

@@ -10,7 +10,7 @@ from starlette.types import Message
 from websockets.asyncio.client import ClientConnection, connect
 
 from chatserver.delivery.socket import SocketClosed
-from chatserver.edge.identity import is_same_origin
+from chatserver.edge.identity import is_allowed_origin
 from chatserver.edge.websocket import AsgiSocket
 from tests.delivery.served import System, served
 
@@ -83,7 +83,7 @@ async def test_a_page_of_this_server_is_welcome(system: System) -> None:
 )
 def test_an_origin_is_the_host_or_foreign(headers: list[tuple[bytes, bytes]], same: bool) -> None:
     """Without a host nothing is the same as it."""
-    assert is_same_origin({"headers": headers}) is same
+    assert is_allowed_origin({"headers": headers}) is same
 
 
 class Server:

@@ -21,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
+from chatserver.access.identity import Identity
 from chatserver.answers.log import Appended, Batch, Claim
 from chatserver.answers.redis import RedisAnswerLog
 from chatserver.answers.sqlite import SqliteAnswerLog
@@ -91,9 +92,9 @@ class HookedRedisAnswerLog(RedisAnswerLog):
         die()
 
 
-def by_header(scope: Mapping[str, Any]) -> str | None:
+async def by_header(scope: Mapping[str, Any]) -> Identity | None:
     user: bytes = dict(scope["headers"]).get(b"x-user", b"anonymous")
-    return user.decode()
+    return Identity(user.decode(), operator=True)
 
 
 # They are not exported, and so no attributes to mypy; a name that is not there would be a fault that never happens.

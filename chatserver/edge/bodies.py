@@ -1,0 +1,38 @@
+"""The body of a request, as long as it is no larger and no slower than it may be."""
+
+import asyncio
+from typing import Final
+
+from starlette.requests import ClientDisconnect, Request
+
+from chatserver.edge.problems import Problem
+from chatserver.protocol.codes import ErrorCode
+
+STALL_S: Final = 10.0
+"""How long a client may send nothing of a body that it has announced."""
+
+
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """Raises `Problem` as soon as it is too large: one without an end fills no memory."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > max_bytes:
+        raise _too_large(max_bytes)
+    body = bytearray()
+    parts = aiter(request.stream())
+    try:
+        while True:
+            async with asyncio.timeout(STALL_S):
+                part = await anext(parts, None)
+            if part is None:
+                return bytes(body)
+            body += part
+            if len(body) > max_bytes:
+                raise _too_large(max_bytes)
+    except TimeoutError:
+        raise Problem(408, ErrorCode.TOO_SLOW, "The body did not come.") from None
+    except ClientDisconnect:
+        raise Problem(400, ErrorCode.INVALID_FIELD, "The body broke off.") from None
+
+
+def _too_large(max_bytes: int) -> Problem:
+    return Problem(413, ErrorCode.MESSAGE_TOO_LARGE, f"A body has at most {max_bytes} bytes.")

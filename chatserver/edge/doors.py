@@ -1,0 +1,86 @@
+"""An HTTP door: a route that names whom it serves, so that none can forget to ask.
+
+    ROUTES = [Door("/v1/answers/{answer}", get_answer), Door("/healthz", healthz, access=Access.PUBLIC)]
+
+Behind a door that is not public `user_of(request)` and `identity_of(request)` tell who is there. A reply that streams
+ends when its reader's token does.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from functools import wraps
+from typing import Any, TypeAlias
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from chatserver.access.identity import Identity
+from chatserver.edge.gate import Access, Gate
+from chatserver.edge.problems import Problem
+from chatserver.protocol.codes import ErrorCode
+
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+
+class Door(Route):
+    def __init__(
+        self,
+        path: str,
+        endpoint: Endpoint,
+        *,
+        methods: Sequence[str] = ("GET",),
+        access: Access = Access.USER,
+        **options: Any,
+    ) -> None:
+        super().__init__(path, _asked_first(endpoint, access), methods=list(methods), **options)
+        self.access = access
+
+
+def identity_of(request: Request) -> Identity:
+    identity: Identity = request.state.identity
+    return identity
+
+
+def user_of(request: Request) -> str:
+    return identity_of(request).user
+
+
+def allowed_namespace(request: Request, namespace: str) -> str:
+    """The namespace, when its documents are for this user. Raises `Problem`."""
+    if not identity_of(request).may_use(namespace):
+        raise Problem(403, ErrorCode.FORBIDDEN, "That namespace is not yours.")
+    return namespace
+
+
+def _asked_first(endpoint: Endpoint, access: Access) -> Endpoint:
+    @wraps(endpoint)
+    async def asked(request: Request) -> Response:
+        gate: Gate = request.app.state.gate
+        identity = await gate.request(request.scope, access)
+        if identity is None:
+            return await endpoint(request)
+        request.state.identity = identity
+        response = await endpoint(request)
+        if identity.expires_at is not None and isinstance(response, StreamingResponse):
+            return _UntilExpired(response, identity.expires_at)
+        return response
+
+    return asked
+
+
+class _UntilExpired(Response):
+    """A stream that breaks off when its reader's token has expired; the next request is asked to authenticate."""
+
+    def __init__(self, response: Response, expires_at: float) -> None:
+        self._response = response
+        self._expires_at = expires_at
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            async with asyncio.timeout(self._expires_at - time.time()):
+                await self._response(scope, receive, send)
+        except TimeoutError:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
