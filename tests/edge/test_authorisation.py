@@ -20,7 +20,6 @@ from websockets.asyncio.client import ClientConnection
 
 from chatserver.app import create_app
 from chatserver.cli.reach import own_server
-from chatserver.client import Client
 from chatserver.edge.doors import Door
 from chatserver.settings import Access, Model, Settings, Storage
 from tests.access.tokens import KEY, token
@@ -42,6 +41,7 @@ class Row(NamedTuple):
 
 PUBLIC = Row(200, 200, 200, 200)
 OPERATOR = Row(403, 403, 401, 401)  # neither user is one
+RESUME = {"type": "resume", "requestId": "r", "id": "hers"}
 SOCKET = Row("welcome", "welcome", "4401", "4401")
 
 MATRIX: Mapping[tuple[str, str], Row] = {
@@ -59,6 +59,7 @@ MATRIX: Mapping[tuple[str, str], Row] = {
     ("GET", "/v1/graph"): Row(200, 404, 401, 401, path="/v1/graph?answer={answer}"),
     ("GET", "/v1/inflight"): OPERATOR,
     ("WEBSOCKET", "/ws"): SOCKET,
+    ("WEBSOCKET", "/ws/ai-sdk"): Row("start", "no-active", "4401", "4401", body=RESUME),
 }
 
 
@@ -71,23 +72,21 @@ class Served:
     chat: str = "hers"
     epoch: str = ""
 
-    @property
-    def owner(self) -> dict[str, str]:
-        return bearer(token("ada"))
-
     async def status(self, method: str, row: Row, path: str, headers: Mapping[str, str]) -> int | str:
         path = (row.path or path).format(answer=self.answer, chat=self.chat)
         if method == "WEBSOCKET":
-            return await self.first_event(path, headers)
+            return await self.first_event(path, headers, say=row.body)
         async with (
             httpx.AsyncClient(base_url=self.url, trust_env=False) as http,
             http.stream(method, path, json=row.body, headers=headers) as response,
         ):
             return response.status_code
 
-    async def first_event(self, path: str, headers: Mapping[str, str]) -> str:
+    async def first_event(self, path: str, headers: Mapping[str, str], say: Any = None) -> str:
         async with self.socket(headers, path=path) as socket:
             try:
+                if say is not None:
+                    await socket.send(json.dumps(say))
                 return str(json.loads(await socket.recv())["type"])
             except websockets.ConnectionClosed as closed:
                 return str(closed.rcvd.code if closed.rcvd else 1006)
@@ -122,16 +121,14 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
     )
     async with own_server(settings) as url:
         served = Served(url)
-        async with Client(url, token=token("ada")) as client:
-            asked = client.ask("/script tokens=3", chat=served.chat)
-            answer = await asked.result()
-        served.answer, served.epoch = answer.id, (await _epoch(served, answer.id))
+        async with served.socket(bearer(token("ada"))) as socket:
+            await event(socket)
+            await said(socket, type="ask", id="q", chat=served.chat, text="/script tokens=3")
+            accepted = await event(socket)
+            while (await event(socket))["type"] != "end":
+                pass
+        served.answer, served.epoch = accepted["answer"], accepted["epoch"]
         yield served
-
-
-async def _epoch(served: Served, answer: str) -> str:
-    async with httpx.AsyncClient(base_url=served.url, trust_env=False) as http:
-        return str((await http.get(f"/v1/answers/{answer}", headers=served.owner)).json()["epoch"])
 
 
 async def test_every_door_has_its_row() -> None:
