@@ -68,9 +68,9 @@ class EmbedderChanged(Permanent):
 
     code = "embedder_changed"
 
-    def __init__(self, stored: Space, given: Space) -> None:
+    def __init__(self, stored: Space, given: Space, *, remedy: str = "`chatserver reembed` makes them anew") -> None:
         super().__init__(
-            f"the stored vectors are of {stored}, the configured embedder is {given}: "
-            "`chatserver reembed` makes them anew, or set CHATSERVER_EMBEDDER back"
+            f"the stored vectors are of {stored}, the configured embedder is {given}: {remedy}, or set "
+            "CHATSERVER_EMBEDDER back"
         )
         self.stored, self.given = stored, given

@@ -22,11 +22,9 @@ a write may take a moment to be seen by searches, and which of several ties at t
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import aiohttp
@@ -37,19 +35,33 @@ from pinecone.openapi_support.retry_aiohttp import JitterRetry
 
 from retrieval import filters
 from retrieval.embedders.checks import check_vectors
-from retrieval.errors import DimensionMismatch, IndexMissing, KeyRejected, Permanent, RetrievalError, Temporary
-from retrieval.pinecone_rows import PASSAGE, addressable, id_of, is_hashed, namespace_of, passage_of, requests
+from retrieval.errors import DimensionMismatch, EmbedderChanged, IndexMissing, Permanent, RetrievalError, Temporary
+from retrieval.pinecone_refusals import refusal
+from retrieval.pinecone_rows import (
+    LABEL,
+    LABELS,
+    PASSAGE,
+    addressable,
+    id_of,
+    is_hashed,
+    label,
+    labelled,
+    namespace_of,
+    passage_of,
+    requests,
+    sizes,
+)
+from retrieval.pinecone_sessions import Isolated, Shared, Work, is_closed_session
 from retrieval.ports import Filter
-from retrieval.types import Hit, Metadata, Vector
+from retrieval.types import Hit, Metadata, Space, Vector
 
 T = TypeVar("T")
 Mode: TypeAlias = Literal["shared", "isolated"]
-Work: TypeAlias = Callable[[Any], Awaitable[T]]
-"""What is done with the SDK's open async index."""
 
 _MAX_TOP_K = 10_000
 _MAX_IDS = 1_000
 _CREATE_S = 90.0
+_REMEDY = "give its vectors an empty index of their own (another PINECONE_INDEX_NAME), and ingest the files again"
 _NO_EMBEDDING: Any = object()  # the store wants one; vectors come ready-made
 
 _log = logging.getLogger(__name__)
@@ -70,6 +82,8 @@ class PineconeAddress:
 class PineconeVectors:
     """`VectorStore` on one index of `dimension` numbers; namespaces are Pinecone's. At most `concurrency` searches run
     at once, and as many writes; the others wait their turn. A call that takes longer than `timeout_s` is `Temporary`.
+    With the name of an `embedder` an empty index is labelled by it with the first vectors, and every call raises
+    `EmbedderChanged` when the label is another's. An index that has vectors and no label is taken as it is.
 
     Nothing is reached before the first call or `open`. Close it with `aclose`, which lets calls in flight finish."""
 
@@ -78,12 +92,17 @@ class PineconeVectors:
         address: PineconeAddress,
         dimension: int,
         *,
+        embedder: str = "",
         mode: Mode = "shared",
         concurrency: int = 5,
         timeout_s: float = 10.0,
     ) -> None:
-        self._place = _Place(address, dimension)
-        self._sessions = _Shared(self._place) if mode == "shared" else _Isolated(self._place)
+        self._place = _Place(address, Space(embedder, dimension))
+        self._sessions = (
+            Shared(self._place.store, aiohttp.ServerDisconnectedError)
+            if mode == "shared"
+            else Isolated(self._place.store)
+        )
         self._dimension = dimension
         self._timeout_s = timeout_s
         self._searches = asyncio.Semaphore(concurrency)
@@ -95,12 +114,14 @@ class PineconeVectors:
 
     async def open(self) -> int:
         """Reaches the index, and makes it when it is missing and should be; gives its number of vectors. Raises
-        `KeyRejected`, `IndexMissing`, `DimensionMismatch`, `Permanent` for a metric that is not the cosine, and
-        `Temporary` when Pinecone can't be reached."""
-        making = self._place.address.create is not None
-        stats = await self._call(lambda index: index.describe_index_stats(), self._searches, _CREATE_S if making else 0)
-        with _typed_errors(""):
-            return int(stats["total_vector_count"])
+        `KeyRejected`, `IndexMissing`, `DimensionMismatch`, `EmbedderChanged`, `Permanent` for a metric that is not the
+        cosine, and `Temporary` when Pinecone can't be reached."""
+        return sum((await self._sizes()).values())
+
+    async def counts(self, namespaces: Sequence[str]) -> Mapping[str, int]:
+        """How many vectors each of these has; raises what `open` raises."""
+        found = await self._sizes()
+        return {namespace: found.get(namespace_of(namespace), 0) for namespace in namespaces}
 
     async def upsert(self, items: Sequence[tuple[str, Vector, Metadata]], *, namespace: str = "") -> None:
         vectors = [vector for _, vector, _ in items]
@@ -150,9 +171,19 @@ class PineconeVectors:
         await self._idle.wait()
         await self._sessions.aclose()
 
+    async def _sizes(self) -> Mapping[str, int]:
+        making = self._place.address.create is not None
+        stats = await self._call(lambda index: index.describe_index_stats(), self._searches, _CREATE_S if making else 0)
+        with _typed_errors(""):
+            return sizes(stats)
+
     async def _upsert(self, rows: list[dict[str, Any]], namespace: str) -> None:
-        # The SDK's check of types looks at each number.
-        await self._call(lambda index: index.upsert(vectors=rows, namespace=namespace, _check_type=False), self._writes)
+        async def work(index: Any) -> None:
+            await self._place.claim(index)
+            # The SDK's check of types looks at each number.
+            await index.upsert(vectors=rows, namespace=namespace, _check_type=False)
+
+        await self._call(work, self._writes)
 
     async def _fetch(self, ids: list[str], namespace: str) -> dict[str, Vector]:
         async def work(index: Any) -> dict[str, Vector]:
@@ -190,10 +221,11 @@ class PineconeVectors:
 class _Place:
     """Where the index is: looked up, made when it should be, and checked, once."""
 
-    def __init__(self, address: PineconeAddress, dimension: int) -> None:
+    def __init__(self, address: PineconeAddress, space: Space) -> None:
         self.address = address
-        self._dimension = dimension
+        self._space = space
         self._host: str | None = None
+        self._unlabelled = False
         self._finding = asyncio.Lock()
 
     async def store(self) -> PineconeVectorStore:
@@ -204,6 +236,12 @@ class _Place:
                 await self._check(host)
                 self._host = host
         return self._store_at(self._host)
+
+    async def claim(self, index: Any) -> None:
+        """Labels an index that was found empty, before the first vectors come."""
+        if self._unlabelled:
+            await index.upsert(vectors=[label(self._space)], namespace=LABELS)
+            self._unlabelled = False
 
     def _store_at(self, host: str) -> PineconeVectorStore:
         return PineconeVectorStore(index=self._client().IndexAsyncio(host=host), embedding=_NO_EMBEDDING)
@@ -230,11 +268,13 @@ class _Place:
 
     async def _make(self, client: Any) -> Any:
         name, (cloud, region) = self.address.name, self.address.create or ("", "")
-        _log.info("creating the Pinecone index %s: %d dimensions, cosine, %s %s", name, self._dimension, cloud, region)
+        _log.info(
+            "creating the Pinecone index %s: %d dimensions, cosine, %s %s", name, self._space.dimension, cloud, region
+        )
         spec = {"serverless": {"cloud": cloud, "region": region}}
         try:
             return await client.create_index(
-                name=name, dimension=self._dimension, metric="cosine", spec=spec, timeout=-1
+                name=name, dimension=self._space.dimension, metric="cosine", spec=spec, timeout=-1
             )
         except PineconeApiException as error:
             if error.status != 409:  # another process was first
@@ -243,75 +283,20 @@ class _Place:
 
     async def _check(self, host: str) -> None:
         async with self._store_at(host) as store:
-            stats = await (await store.async_index).describe_index_stats()
-        if stats["dimension"] != self._dimension:
-            raise DimensionMismatch(f"{self._dimension} dimensions given, the index has {stats['dimension']}")
-        if stats.get("metric", "cosine") != "cosine":
-            raise Permanent(f"the index's metric is {stats['metric']}, not cosine")
+            index = await store.async_index
+            stats = await index.describe_index_stats()
+            if stats["dimension"] != self._space.dimension:
+                raise DimensionMismatch(f"{self._space.dimension} dimensions given, the index has {stats['dimension']}")
+            if stats.get("metric", "cosine") != "cosine":
+                raise Permanent(f"the index's metric is {stats['metric']}, not cosine")
+            if self._space.name:
+                await self._check_label(index, empty=not any(sizes(stats).values()))
 
-
-class _Shared:
-    """One entered store for all."""
-
-    def __init__(self, place: _Place) -> None:
-        self._place = place
-        self._store: PineconeVectorStore | None = None
-        self._changing = asyncio.Lock()
-
-    async def run(self, work: Work[T]) -> T:
-        store = await self._opened()
-        try:
-            return await _sent(store, work)
-        except RuntimeError as error:
-            if not _is_closed_session(error):
-                raise
-        return await _sent(await self._replaced(store), work)
-
-    async def aclose(self) -> None:
-        async with self._changing:
-            if self._store is not None:
-                await self._store.aclose()
-                self._store = None
-
-    async def _opened(self) -> PineconeVectorStore:
-        async with self._changing:
-            if self._store is None:
-                store = await self._place.store()
-                self._store = await store.__aenter__()
-            return self._store
-
-    async def _replaced(self, closed: PineconeVectorStore) -> PineconeVectorStore:
-        async with self._changing:
-            if self._store is closed:  # else another call was first
-                _log.warning("Pinecone's session was found closed: opened another")
-                self._store = None
-                await closed.aclose()
-        return await self._opened()
-
-
-class _Isolated:
-    """A store for each call."""
-
-    def __init__(self, place: _Place) -> None:
-        self._place = place
-
-    async def run(self, work: Work[T]) -> T:
-        async with await self._place.store() as store:
-            return await work(await store.async_index)
-
-    async def aclose(self) -> None:
-        """Nothing is held."""
-
-
-async def _sent(store: PineconeVectorStore, work: Work[T]) -> T:
-    try:
-        return await work(await store.async_index)
-    except aiohttp.ServerDisconnectedError:
-        return await work(await store.async_index)
-
-
-def _is_closed_session(error: RuntimeError) -> bool:
-    return "session is closed" in str(error).lower()  # aiohttp has no type for it
+    async def _check_label(self, index: Any, *, empty: bool) -> None:
+        stored = labelled((await index.fetch(ids=[LABEL], namespace=LABELS))["vectors"])
+        self._unlabelled = empty and stored != self._space.name
+        if stored not in {"", self._space.name} and not empty:
+            raise EmbedderChanged(Space(stored, self._space.dimension), self._space, remedy=_REMEDY)
 
 
 @contextmanager
@@ -323,43 +308,16 @@ def _typed_errors(late: str) -> Iterator[None]:
     except TimeoutError as error:
         raise Temporary(late) from error
     except PineconeApiException as error:
-        raise _refusal(error) from error
+        raise refusal(error.status or 0, error.body, error.headers or {}) from error
     except (aiohttp.ClientError, OSError) as error:
         at = f" at {error.host}:{error.port}" if isinstance(error, aiohttp.ClientConnectorError) else ""
         raise Temporary(f"Pinecone can't be reached{at}: {type(error).__name__}") from error
     except (PineconeException, LookupError, TypeError, ValueError, AttributeError) as error:
         raise Temporary(f"Pinecone's answer can't be read: {type(error).__name__}") from error
     except RuntimeError as error:
-        if not _is_closed_session(error):
+        if not is_closed_session(error):
             raise
         raise Temporary("Pinecone's session was closed") from error
-
-
-def _refusal(error: PineconeApiException) -> RetrievalError:
-    status, said = error.status or 0, f"Pinecone answered {error.status}: {str(error.body)[:500]}"
-    match status:
-        case 401 | 403:
-            return KeyRejected(said)
-        case 404:
-            return IndexMissing(said)
-        case 408 | 429:
-            return Temporary(said, retry_after_s=_retry_after_s(error))
-        case 400 if "dimension" in said:
-            return DimensionMismatch(said)
-    if status >= 500:
-        return Temporary(said, retry_after_s=_retry_after_s(error))
-    return Permanent(said)
-
-
-def _retry_after_s(error: PineconeApiException) -> float | None:
-    """Of the header, which holds seconds or a date; None without it."""
-    value = (error.headers or {}).get("Retry-After", "").strip()
-    if value.isdecimal():
-        return float(value)
-    try:
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):
-        return None
 
 
 async def _long_names(index: Any, ids: list[str], namespace: str) -> dict[str, str]:

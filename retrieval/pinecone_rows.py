@@ -3,16 +3,20 @@
 import hashlib
 import json
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, unquote
 
 from retrieval.embedded.metadata import encode
 from retrieval.errors import Permanent
-from retrieval.types import Metadata, Vector
+from retrieval.types import Metadata, Space, Vector
 
 PASSAGE = "_passage"
 """Metadata: the id of a passage whose own is too long for Pinecone."""
+
+LABELS = "%embedder"
+"""The namespace of the label, whose name is none of `namespace_of`."""
+LABEL = "label"
 
 _MAX_VECTORS = 1_000
 _MAX_BYTES = 1_000_000  # of a request; Pinecone takes 2 MB, and aiohttp warns of more than 1 MiB on the loop
@@ -57,6 +61,24 @@ def passage_of(id: str) -> str:
 
 def namespace_of(name: str) -> str:
     return "%5F_default__" if name == "__default__" else id_of(name)  # Pinecone's other name for ""
+
+
+def label(space: Space) -> dict[str, Any]:
+    """The row that says which embedder made the vectors of an index. It is a vector, for want of another place."""
+    return {"id": LABEL, "values": [1.0] * space.dimension, "metadata": {"embedder": space.name}}
+
+
+def labelled(rows: Mapping[str, Any]) -> str:
+    """The embedder's name, of the rows that a fetch of `LABEL` found; "" when there is no label."""
+    return str(rows[LABEL]["metadata"]["embedder"]) if LABEL in rows else ""
+
+
+def sizes(stats: Mapping[str, Any]) -> dict[str, int]:
+    """The number of vectors by namespace, as Pinecone calls them, of an index's statistics."""
+    counts = {name: int(told["vector_count"]) for name, told in stats["namespaces"].items() if name != LABELS}
+    if "__default__" in counts:
+        counts[""] = counts.pop("__default__")
+    return counts
 
 
 def requests(items: Sequence[tuple[str, Vector, Metadata]]) -> list[list[dict[str, Any]]]:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import pytest
 from langchain_pinecone import PineconeVectorStore
 
-from retrieval.errors import DimensionMismatch, IndexMissing, KeyRejected, Permanent, Temporary
+from retrieval.errors import DimensionMismatch, EmbedderChanged, IndexMissing, KeyRejected, Permanent, Temporary
 from retrieval.pinecone import PineconeAddress, PineconeVectors
 from retrieval.pinecone_rows import PASSAGE
 from retrieval.types import Hit
@@ -134,7 +134,7 @@ async def test_a_session_found_closed_is_replaced_once(
             await _close_session(store)
             caplog.clear()
             assert await asyncio.gather(*(ask(store) for _ in range(at_once))) == [FOUND] * at_once
-            assert [record.levelno for record in caplog.records if record.name == "retrieval.pinecone"] == [
+            assert [record.levelno for record in caplog.records if record.name == "retrieval.pinecone_sessions"] == [
                 logging.WARNING
             ]
 
@@ -370,3 +370,38 @@ async def _until_answered(store: PineconeVectors) -> list[Hit]:
             return await ask(store)
         except Temporary:
             await asyncio.sleep(0.1)
+
+
+async def test_an_index_is_labelled_by_its_embedder(server: PineconeServer) -> None:
+    """The first vectors bring the label; another embedder of the same dimension is refused by every call then, until
+    the index is empty again. The label is in no search and in no count."""
+    first, second = (
+        PineconeVectors(PineconeAddress(KEY, host=server.url), DIMENSION, embedder=name) for name in ("one", "two")
+    )
+    assert await first.open() == 0
+    assert server.indexes["passages"].namespaces == {}, "looking changes nothing"
+    await first.upsert([("a", VECTOR, {})], namespace="acme")
+    assert await first.open() == 1
+    assert await first.counts(["", "acme"]) == {"": 0, "acme": 1}
+    for call in (second.open(), ask(second), second.upsert([("b", VECTOR, {})])):
+        with pytest.raises(EmbedderChanged, match=r"are of one \(4 numbers\), the configured embedder is two"):
+            await call
+    await first.delete(["a"], namespace="acme")
+    await second.upsert([("b", VECTOR, {})])
+    assert await ask(second) == [Hit("b", 1.0)]
+    again = PineconeVectors(PineconeAddress(KEY, host=server.url), DIMENSION, embedder="one")
+    with pytest.raises(EmbedderChanged):
+        await again.open()
+    for store in (first, second, again):
+        await store.aclose()
+
+
+async def test_an_index_without_a_label_is_taken_as_it_is(server: PineconeServer) -> None:
+    """Vectors that others have put there are nobody's: no embedder is refused, and none claims them."""
+    async with opened(server):
+        pass
+    store = PineconeVectors(PineconeAddress(KEY, host=server.url), DIMENSION, embedder="one")
+    await store.upsert([("b", VECTOR, {})])
+    assert {hit.passage for hit in await ask(store)} == {"a", "b"}
+    assert set(server.indexes["passages"].namespaces) == {""}
+    await store.aclose()
