@@ -37,6 +37,9 @@ class GraphIndex(Protocol):
     async def names(self, *, namespace: str = "") -> list[str]:
         """The ids of all entities that a document or a record is called by."""
 
+    async def size(self, *, namespace: str = "") -> int:
+        """How many passages are linked."""
+
     async def unread(self, *, limit: int, namespace: str = "") -> tuple[list[str], list[Unread]]:
         """Up to `limit` names that are not settled, and the passages whose words contain one of them and whose links
         may be others for it. A name in too many passages to tell anything has none."""

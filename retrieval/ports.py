@@ -106,5 +106,8 @@ class DocumentStore(Protocol):
     async def passages(self, ids: Sequence[str], *, namespace: str = "") -> list[Passage]:
         """In the order asked for; unknown ids are left out."""
 
+    async def namespaces(self) -> list[str]:
+        """Those that hold documents."""
+
     async def count(self, *, namespace: str = "") -> Mapping[str, int]:
         """`{"documents": n, "passages": n}`."""

@@ -20,7 +20,7 @@ PACKAGES = ("retrieval", "graph", "prompts", "chatserver")
 ABOVE_WIRING = (
     "chatserver.app",
     "chatserver.cli.check",
-    "chatserver.cli.check_graph",
+    "chatserver.cli.check_knowledge",
     "chatserver.cli.ingest",
     "chatserver.cli.migrate",
     "chatserver.cli.prompts",

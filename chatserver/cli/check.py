@@ -2,7 +2,6 @@
 
 import asyncio
 import json as json_format
-import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,14 +9,13 @@ from pathlib import Path
 import httpx
 
 from chatserver.cli import terminal
-from chatserver.cli.check_graph import check_graph
+from chatserver.cli.check_knowledge import check_documents, check_embedder, check_graph, check_vectors, held
 from chatserver.cli.configuration import read_settings
 from chatserver.cli.errors import CommandError, explained
 from chatserver.cli.logs import keep_logs_off_the_screen
 from chatserver.server_config import load_server_config
-from chatserver.settings import Neo4j, Settings
-from chatserver.wiring import Knowledge, open_knowledge, reach_answers, reach_vectors
-from retrieval.errors import DimensionMismatch, IndexMissing, KeyRejected, RetrievalError, Temporary
+from chatserver.settings import Settings
+from chatserver.wiring import open_holdings, reach_answers
 
 TIMEOUT_S = 10.0
 
@@ -52,8 +50,7 @@ async def _check_all(data_dir: Path | None) -> list[Finding]:
     except Exception as error:
         return [*findings, Finding("settings", False, _reason(error))]
     findings.append(Finding("settings", True, "valid"))
-    findings += await _check_knowledge(settings.model_copy(update={"neo4j": Neo4j()}))  # which is told of by itself
-    findings.append(await _checked("graph", lambda: check_graph(settings)))
+    findings += await _check_knowledge(settings)
     findings.append(await _checked("answer log", lambda: reach_answers(settings)))
     findings.append(await _checked("model", lambda: _check_model(settings)))
     return findings
@@ -78,74 +75,19 @@ async def _check_server() -> str:
 async def _check_knowledge(settings: Settings) -> list[Finding]:
     directory = settings.storage.data_dir
     try:
-        async with open_knowledge(settings) as knowledge:
+        async with open_holdings(settings) as holdings:
+            passages = await held(holdings)
             return [
-                await _checked("data directory", lambda: _count(directory, knowledge)),
-                await _checked("embedder", lambda: _embed(knowledge)),
-                await _checked("vectors", lambda: _check_vectors(settings, knowledge)),
+                await _checked("data directory", lambda: check_documents(settings, holdings, passages)),
+                await _checked("embedder", lambda: check_embedder(holdings)),
+                await _checked("vectors", lambda: check_vectors(settings, holdings, passages)),
+                await _checked("graph", lambda: check_graph(settings, holdings, passages)),
             ]
     except Exception as error:
-        return [Finding("data directory", False, f"{directory} cannot be opened: {_reason(error)}")]
-
-
-async def _count(directory: Path, knowledge: Knowledge) -> str:
-    count = await knowledge.documents.count()
-    if not count["documents"]:
-        return f"{directory} is empty; fill it with `chatserver ingest PATH…`"
-    return f"{directory} holds {count['documents']} documents in {count['passages']} passages"
-
-
-async def _embed(knowledge: Knowledge) -> str:
-    embedder = knowledge.embedder
-    try:
-        await embedder.embed([f"Is the pump {uuid.uuid4()} running?"])  # a text that no cache has
-    except KeyRejected as error:
-        raise CommandError("the server of embeddings does not accept OPENAI_API_KEY", code=error.code) from None
-    except DimensionMismatch as error:
-        raise CommandError(
-            f"{embedder.name} answers with another number of dimensions ({error}); correct "
-            "CHATSERVER_EMBEDDING_DIMENSION",
-            code=error.code,
-        ) from None
-    return f"{embedder.name} answers with {embedder.dimension} numbers"
-
-
-async def _check_vectors(settings: Settings, knowledge: Knowledge) -> str:
-    try:
-        vectors = await reach_vectors(settings, knowledge.embedder.dimension)
-    except RetrievalError as error:
-        raise CommandError(_advice(settings, knowledge, error), code=error.code) from error
-    if vectors is None:
-        return "in the data directory"
-    where = f"Pinecone's index {settings.pinecone.index_name or settings.pinecone.host}"
-    passages = (await knowledge.documents.count())["passages"]
-    if passages and not vectors:
-        raise CommandError(
-            f"{where} is empty, and {settings.storage.data_dir} holds {passages} passages without their vectors; "
-            "copy them with `chatserver migrate`",
-            code="index_empty",
-        )
-    return f"{where} holds {vectors} vectors"
-
-
-def _advice(settings: Settings, knowledge: Knowledge, error: RetrievalError) -> str:
-    name, host = settings.pinecone.index_name, settings.pinecone.host
-    match error:
-        case KeyRejected():
-            return "Pinecone does not accept PINECONE_API_KEY; copy it again from Pinecone's console"
-        case IndexMissing() if host:
-            return f"there is no index at {host}; copy PINECONE_HOST from Pinecone's console, or set the name alone"
-        case IndexMissing():
-            return f"Pinecone has no index {name}; correct PINECONE_INDEX_NAME, or set PINECONE_CREATE=true to make it"
-        case DimensionMismatch():
-            dimension, made = (
-                knowledge.embedder.dimension,
-                "a new PINECONE_INDEX_NAME with PINECONE_CREATE=true makes it",
-            )
-            return f"{error}; the embedder needs an index of {dimension} dimensions ({made})"
-        case Temporary():
-            return f"{error}; is the address right, and does the network let it through?"
-    return str(error)
+        return [
+            Finding("data directory", False, f"{directory} cannot be opened: {_reason(error)}"),
+            await _checked("graph", lambda: check_graph(settings, None, {})),
+        ]
 
 
 async def _check_model(settings: Settings) -> str:

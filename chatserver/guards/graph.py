@@ -40,6 +40,9 @@ class GuardedGraphStore:
     async def names(self, *, namespace: str = "") -> list[str]:
         return await self._write(lambda: self._store.names(namespace=namespace))
 
+    async def size(self, *, namespace: str = "") -> int:
+        return await self._write(lambda: self._store.size(namespace=namespace))
+
     async def unread(self, *, limit: int, namespace: str = "") -> tuple[list[str], list[Unread]]:
         return await self._write(lambda: self._store.unread(limit=limit, namespace=namespace))
 

@@ -3,17 +3,19 @@
 from chatserver.wiring.access import issue_token, open_verifier
 from chatserver.wiring.answers import open_answers, reach_answers
 from chatserver.wiring.graph import reach_graph
-from chatserver.wiring.knowledge import Knowledge, open_knowledge, reembed_knowledge
+from chatserver.wiring.knowledge import Holdings, Knowledge, open_holdings, open_knowledge, reembed_knowledge
 from chatserver.wiring.migration import open_migration
 from chatserver.wiring.pipeline import open_pipeline
 from chatserver.wiring.system import System, open_system
 from chatserver.wiring.vectors import reach_vectors
 
 __all__ = [
+    "Holdings",
     "Knowledge",
     "System",
     "issue_token",
     "open_answers",
+    "open_holdings",
     "open_knowledge",
     "open_migration",
     "open_pipeline",

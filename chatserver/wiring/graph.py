@@ -1,6 +1,6 @@
 """Where the graph and the typed records are kept: in Neo4j when one is set, else beside the passages."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
@@ -44,14 +44,14 @@ async def open_graph(
         await server.aclose()
 
 
-async def reach_graph(settings: Settings) -> str:
-    """Where the graph is kept, in a line for a person. Raises `RetrievalError`, and `SettingsError` without the
-    driver."""
-    if settings.neo4j.uri is None:
-        return "in the data directory"
+async def reach_graph(settings: Settings, namespaces: Sequence[str]) -> tuple[str, Mapping[str, int]]:
+    """What Neo4j says it is, and how many passages are linked in each namespace. Raises `RetrievalError`, and
+    `SettingsError` without the driver."""
     server = _neo4j(settings)
     try:
-        return f"{await server.describe()} at {settings.neo4j.uri}"
+        told = await server.describe()
+        store = Neo4jGraphStore(server)
+        return told, {namespace: await store.size(namespace=namespace) for namespace in namespaces}
     finally:
         await server.aclose()
 

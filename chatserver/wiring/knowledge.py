@@ -13,6 +13,7 @@ from chatserver.wiring.embedder import open_embedder
 from chatserver.wiring.graph import open_graph
 from chatserver.wiring.upstreams import Upstreams
 from chatserver.wiring.vectors import open_vectors, unguarded_space
+from graph.embedded.store import SqliteGraphStore
 from graph.leg import GraphLeg, GraphLinks
 from graph.ports import GraphStore, RecordStore
 from retrieval.embedded.database import Database
@@ -40,6 +41,25 @@ class Knowledge:
     ingestion: Ingestion
     embedder: Embedder
     upstreams: Upstreams
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What the data directory holds itself, whatever else is set; and the embedder."""
+
+    documents: DocumentStore
+    graph: GraphStore
+    embedder: Embedder
+
+
+@asynccontextmanager
+async def open_holdings(settings: Settings) -> AsyncIterator[Holdings]:
+    """Reaches no store on another machine."""
+    async with AsyncExitStack() as stack:
+        database = await Database.open(settings.storage.data_dir / "knowledge.db")
+        stack.push_async_callback(database.aclose)
+        embedder = await stack.enter_async_context(open_embedder(settings, Upstreams.guarded(settings, Counts())))
+        yield Holdings(await SqliteDocumentStore.open(database), await SqliteGraphStore.open(database), embedder)
 
 
 @asynccontextmanager

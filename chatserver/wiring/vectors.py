@@ -1,6 +1,6 @@
 """Where passages' vectors are kept."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from chatserver.settings import Settings
 from chatserver.wiring.upstreams import Upstreams
 from retrieval.embedded.database import Database
 from retrieval.embedded.vectors import SqliteVectorStore
-from retrieval.errors import Permanent, RetrievalError
+from retrieval.errors import EmbedderChanged, Permanent, RetrievalError
 from retrieval.ports import VectorStore
 from retrieval.types import Space
 
@@ -23,6 +23,8 @@ class _Remote(VectorStore, Protocol):
 
     async def open(self) -> int: ...
 
+    async def counts(self, namespaces: Sequence[str]) -> Mapping[str, int]: ...
+
     async def aclose(self) -> None: ...
 
 
@@ -31,14 +33,17 @@ async def open_vectors(
     settings: Settings, database: Database, space: Space, upstreams: Upstreams
 ) -> AsyncIterator[VectorStore]:
     """On Pinecone when a key is set, else in the data directory. A Pinecone that can't be used now stops nothing: its
-    leg of a search fails, which the answer says, until it can. Raises `EmbedderChanged` for the data directory's."""
+    leg of a search fails, which the answer says, until it can. Raises `EmbedderChanged` when the vectors that there
+    are are another embedder's."""
     if settings.pinecone.api_key is None:
         yield await SqliteVectorStore.open(database, space)
         return
-    store = _pinecone(settings, space.dimension)
+    store = _pinecone(settings, space)
     try:
         try:
             log.info("pinecone_opened", vectors=await store.open())
+        except EmbedderChanged:
+            raise
         except RetrievalError as error:
             log.error("pinecone_unusable", code=error.code, reason=str(error))
         yield GuardedVectorStore(store, upstreams.vectors, upstreams.limits)
@@ -47,23 +52,21 @@ async def open_vectors(
 
 
 def unguarded_space(settings: Settings, space: Space) -> str:
-    """What content hashes must tell apart. Pinecone's vectors do not say whose they are: there, ingesting the same
-    files makes them anew after a change of the embedder."""
+    """What content hashes must tell apart: ingesting the same files after a change of the embedder makes their vectors
+    for another index of Pinecone's."""
     return space.name if settings.pinecone.api_key is not None else ""
 
 
-async def reach_vectors(settings: Settings, dimension: int) -> int | None:
-    """How many vectors are on Pinecone; None when they are kept in the data directory. Raises `RetrievalError`."""
-    if settings.pinecone.api_key is None:
-        return None
-    store = _pinecone(settings, dimension)
+async def reach_vectors(settings: Settings, space: Space, namespaces: Sequence[str]) -> Mapping[str, int]:
+    """How many vectors each namespace has on Pinecone. Raises `RetrievalError`."""
+    store = _pinecone(settings, space)
     try:
-        return await store.open()
+        return await store.counts(namespaces)
     finally:
         await store.aclose()
 
 
-def _pinecone(settings: Settings, dimension: int) -> _Remote:
+def _pinecone(settings: Settings, space: Space) -> _Remote:
     try:
         from retrieval.pinecone import PineconeAddress, PineconeVectors  # the SDK takes more than a second to import
     except ModuleNotFoundError as error:
@@ -78,5 +81,10 @@ def _pinecone(settings: Settings, dimension: int) -> _Remote:
         controller=pinecone.controller,
     )
     return PineconeVectors(
-        address, dimension, mode=pinecone.mode, concurrency=pinecone.concurrency, timeout_s=pinecone.timeout_s
+        address,
+        space.dimension,
+        embedder=space.name,
+        mode=pinecone.mode,
+        concurrency=pinecone.concurrency,
+        timeout_s=pinecone.timeout_s,
     )

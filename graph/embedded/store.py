@@ -42,6 +42,9 @@ class SqliteGraphStore:
     async def names(self, *, namespace: str = "") -> list[str]:
         return await self._read(lambda connection: telling.names(connection, namespace))
 
+    async def size(self, *, namespace: str = "") -> int:
+        return await self._read(lambda connection: writing.passages(connection, namespace))
+
     async def unread(self, *, limit: int, namespace: str = "") -> tuple[list[str], list[Unread]]:
         return await self._read(lambda connection: unread.unread(connection, namespace, limit))
 

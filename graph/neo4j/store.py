@@ -37,6 +37,10 @@ class Neo4jGraphStore:
     async def names(self, *, namespace: str = "") -> list[str]:
         return [key for (key,) in await self._db.read(query("names"), {"namespace": namespace})]
 
+    async def size(self, *, namespace: str = "") -> int:
+        rows = await self._db.read(query("size"), {"namespace": namespace})
+        return int(rows[0][0]) if rows else 0
+
     async def unread(self, *, limit: int, namespace: str = "") -> tuple[list[str], list[Unread]]:
         parameters = {"namespace": namespace, "limit": limit}
         names = [key for (key,) in await self._db.read(query("unread_names"), parameters)]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from retrieval.pinecone_rows import LABEL, LABELS
 from tests.cli.conftest import Run
 from tests.contracts.neo4j_server import PASSWORD, standalone_neo4j
 from tests.contracts.pinecone_index import Index
@@ -68,17 +69,53 @@ def test_pinecone_is_reached(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         assert server.indexes["handbook"].dimension == 256
 
 
-def test_an_empty_pinecone_beside_documents_is_told(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Documents that were ingested before Pinecone was set have no vectors there: it says how they get them."""
+@pytest.fixture
+def ingested(run: Run, tmp_path: Path) -> Path:
+    """A document of one passage in the data directory, and its file."""
     document = tmp_path / "kettle.md"
     document.write_text("# Kettle\n\nThe kettle boils water in three minutes.\n")
     assert run("ingest", str(document)).code == 0
+    return document
+
+
+def test_a_pinecone_that_lacks_vectors_is_told(run: Run, ingested: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Documents that were ingested before Pinecone was set have no vectors there, all of them or those of a namespace:
+    it says how they get them; once they have, all is well."""
     with threaded_pinecone(dimension=256) as server:
+        assert run("ingest", str(ingested), "--namespace", "acme").code == 0
         monkeypatch.setenv("PINECONE_API_KEY", KEY)
         monkeypatch.setenv("PINECONE_HOST", server.url)
         ok, message = findings(run)["vectors"]
-    assert not ok
-    assert "1 passages without their vectors; copy them with `chatserver migrate`" in message
+        assert not ok
+        assert "holds 2 passages, and Pinecone's index" in message
+        assert message.endswith("is empty; copy the vectors with `chatserver migrate` (index_empty)")
+        assert run("migrate").code == 0
+        del server.indexes["passages"].namespaces["acme"]
+        ok, message = findings(run)["vectors"]
+        assert not ok
+        assert "lacks the vectors of 1 of them (namespaces 'acme'); copy the vectors with" in message
+        assert run("migrate").code == 0
+        assert findings(run)["vectors"] == (True, f"Pinecone's index {server.url} holds 2 vectors")
+
+
+def test_vectors_of_another_embedder_are_told(run: Run, ingested: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index of the right dimension whose vectors another model has made: it names both, and what can be done. A
+    server does not start with it either."""
+    with threaded_pinecone(dimension=256) as server:
+        monkeypatch.setenv("PINECONE_API_KEY", KEY)
+        monkeypatch.setenv("PINECONE_HOST", server.url)
+        assert run("migrate").code == 0
+        server.indexes["passages"].namespaces[LABELS][LABEL].metadata["embedder"] = "another-256"
+        found = findings(run)
+        assert found["data directory"][0]
+        ok, message = found["vectors"]
+        assert not ok
+        assert message.startswith("the vectors there are of another-256, and the embedder that is set is wordllama")
+        assert "Set CHATSERVER_EMBEDDER back, or give" in message
+        assert message.endswith("(embedder_changed)")
+        searched = run("search", "kettle")
+        assert searched.code == 1
+        assert "another PINECONE_INDEX_NAME" in searched.err
 
 
 @pytest.mark.parametrize(
@@ -206,9 +243,11 @@ def test_neo4j_is_reached(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it is is told; a wrong password, a database that it lacks and a server that is away are findings that say
     what to do, and none of them shows the password."""
     server = standalone_neo4j()
+    server.clear()
     monkeypatch.setenv("NEO4J_URI", server.uri)
     monkeypatch.setenv("NEO4J_PASSWORD", PASSWORD)
-    assert findings(run)["graph"] == (True, f"Neo4j Kernel {server.agent.partition('/')[2]} community at {server.uri}")
+    told = f"Neo4j Kernel {server.agent.partition('/')[2]} community at {server.uri}"
+    assert findings(run)["graph"] == (True, f"{told}, 0 passages linked")
     monkeypatch.setenv("NEO4J_DATABASE", "attic")
     refused_told(run, "has no database attic; set NEO4J_DATABASE", "no_such_database")
     monkeypatch.delenv("NEO4J_DATABASE")
@@ -219,6 +258,29 @@ def test_neo4j_is_reached(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     for away in ("bolt://127.0.0.1:1", "neo4j://127.0.0.1:1", "bolt://no.such.host.invalid"):
         monkeypatch.setenv("NEO4J_URI", away)
         refused_told(run, f"{away} does not answer; is Neo4j running there, and is NEO4J_URI right?", "unavailable")
+
+
+def test_a_graph_that_lacks_the_documents_is_told(run: Run, ingested: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Documents beside an empty Neo4j, and documents whose graph is in a Neo4j that is not set any more: each with the
+    command that copies it."""
+    server = standalone_neo4j()
+    server.clear()
+    monkeypatch.setenv("NEO4J_URI", server.uri)
+    monkeypatch.setenv("NEO4J_PASSWORD", PASSWORD)
+    refused_told(run, f"holds 1 passages, and the graph at {server.uri} is empty; copy the links with", "index_empty")
+    assert run("migrate").code == 0
+    ok, message = findings(run)["graph"]
+    assert ok
+    assert message.endswith(", 1 passages linked")
+    assert run("ingest", str(ingested), "--namespace", "acme").code == 0
+    monkeypatch.delenv("NEO4J_URI")
+    refused_told(
+        run, "holds documents (namespaces 'acme') whose links are not there; were they ingested", "index_empty"
+    )
+    monkeypatch.setenv("NEO4J_URI", server.uri)
+    assert run("migrate", "--back").code == 0
+    monkeypatch.delenv("NEO4J_URI")
+    assert findings(run)["graph"] == (True, "in the data directory")
 
 
 def refused_told(run: Run, told: str, code: str) -> None:

@@ -73,6 +73,7 @@ async def test_namespaces_are_apart(store: DocumentStore) -> None:
     assert await store.content_hash("d", namespace="a") == "h1"
     assert await store.passages(["d#0"], namespace="b") == []
     assert await store.count(namespace="a") == {"documents": 1, "passages": 1}
+    assert await store.namespaces() == ["a"]
     assert await store.count() == {"documents": 0, "passages": 0}
 
 

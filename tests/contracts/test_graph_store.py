@@ -56,6 +56,7 @@ async def test_an_empty_store_knows_nothing(store: GraphStore) -> None:
     assert await store.facts(["film"], limit=5) == []
     assert (await store.subgraph("film")).nodes == ()
     assert await store.names() == []
+    assert await store.size() == 0
     assert await store.unread(limit=5) == ([], [])
     await store.unlink("film")
 
@@ -215,6 +216,17 @@ async def test_linking_again_replaces(store: GraphStore) -> None:
     assert await store.entities(["the prairie king", "another king"]) == [
         Entity("another king", "Another King", "title")
     ]
+
+
+async def test_the_size_counts_passages(store: GraphStore) -> None:
+    """Of one namespace, those that are linked now."""
+    await fill(store, *CORPUS)
+    await fill(store, CORPUS[0], namespace="other")
+    size = await store.size()
+    assert size == sum(len(texts) for _, _, *texts in CORPUS)
+    await store.unlink(CORPUS[0][0])
+    assert await store.size() == size - len(CORPUS[0][2:])
+    assert await store.size(namespace="other") == len(CORPUS[0][2:])
 
 
 async def test_unlinking_leaves_nothing_behind(store: GraphStore) -> None:

@@ -1,0 +1,2 @@
+MATCH (space:Namespace {name: $namespace})
+RETURN space.passages
