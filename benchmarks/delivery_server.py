@@ -23,6 +23,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
 from chatserver.app import create_app
+from chatserver.edge.heap import freeze_heap
 from chatserver.edge.logs import configure_logs
 from chatserver.generation.generation import Pace
 from chatserver.models.port import ModelPart, ModelRequest, TextPart
@@ -57,7 +58,7 @@ def main(data_dir: str, descriptor: int) -> None:
     configure_logs()
     url = os.environ.get("BENCH_REDIS_URL")
     settings = Settings(storage=Storage(data_dir=Path(data_dir)), redis=Redis(url=SecretStr(url) if url else None))
-    app = create_app(settings, model=BenchModel())
+    app = create_app(settings, model=BenchModel(), on_started=freeze_heap)
     app.router.routes.insert(0, WebSocketRoute("/bare", bare))
     config = uvicorn.Config(app, **load_server_config(overrides={"log_level": "critical"}))
     linger_s = float(os.environ.get("BENCH_LINGER_S", Pace().linger_s))

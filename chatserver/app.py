@@ -16,6 +16,7 @@ from chatserver.answers.log import LogUnavailable
 from chatserver.edge import answers, graph, knowledge, operations, page, session
 from chatserver.edge.drain import drain_on_signals
 from chatserver.edge.gate import Gate
+from chatserver.edge.heap import freeze_heap
 from chatserver.edge.identity import Identify, anonymous, by_token
 from chatserver.edge.problems import Problem, on_bug, on_http_exception, on_log_unavailable, on_problem
 from chatserver.edge.starting import ExplainedStart
@@ -30,11 +31,13 @@ def create_app(
     *,
     model: Model | None = None,
     identify: Identify | None = None,
+    on_started: Callable[[], None] = lambda: None,
     on_drain: Callable[[], None] = lambda: None,
 ) -> Starlette:
     """`settings` default to the environment, `model` to the one they name, `identify` to the tokens of their keys, and
-    without keys to everybody on this machine; `on_drain` is called when a drain begins. Start-up raises
-    `SettingsError` with every fault, or `LogUnavailable`."""
+    without keys to everybody on this machine; `on_started` is called at the end of start-up, `on_drain` when a drain
+    begins. A process that does nothing else should `freeze_heap` when it has started. Start-up raises `SettingsError`
+    with every fault, or `LogUnavailable`."""
 
     async def drain(system: System) -> None:
         on_drain()
@@ -47,6 +50,7 @@ def create_app(
         async with open_system(chosen, model=model) as system, asyncio.TaskGroup() as group:
             app.state.system = system
             with drain_on_signals(group, partial(drain, system)):
+                on_started()
                 yield
 
     return Starlette(
@@ -78,4 +82,4 @@ def _identify(settings: Settings) -> Identify:
     return anonymous if verifier is None else by_token(verifier)
 
 
-app = create_app()
+app = create_app(on_started=freeze_heap)

@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -21,11 +22,12 @@ CHECK_S = 3.0
 """How often the log is asked what the doorbell may have missed."""
 _RETRY_S = 0.5
 _AT_ONCE = 64
-"""Windows that read the log together: many share a round trip, and a long one holds few up."""
+"""Windows that read the log at a time: many share a round trip, and a page of each is in memory."""
 
 
 class Feeds:
-    """`async with Feeds(log)`. One background task keeps the windows at the log's end."""
+    """`async with Feeds(log)`. Each window that is behind reads the log by itself, at once; one background task looks
+    after what rings may have been missed."""
 
     def __init__(self, answers: AnswerLog) -> None:
         self._answers = answers
@@ -33,9 +35,12 @@ class Feeds:
         self._unread: OrderedDict[str, None] = OrderedDict()
         """The feeds without a reader, longest unread first."""
         self._opening: dict[str, asyncio.Task[Feed | Exception | None]] = {}
-        self._stale: set[str] = set()
-        self._changed = asyncio.Event()
-        self._check_all = False
+        self._refreshing: dict[Feed, asyncio.Task[None]] = {}
+        self._again: set[Feed] = set()
+        """Those that were rung while they read: what they are told may be older."""
+        self._at_once = asyncio.Semaphore(_AT_ONCE)
+        self._check = asyncio.Event()
+        self._away = False
         self._group = asyncio.TaskGroup()
         self._keeper: asyncio.Task[None] | None = None
         self._unlisten: Callable[[], object] = lambda: None
@@ -50,7 +55,7 @@ class Feeds:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._unlisten()
-        for task in (self._keeper, *self._opening.values()):
+        for task in (self._keeper, *self._opening.values(), *self._refreshing.values()):
             if task is not None:
                 task.cancel()
         await self._group.__aexit__(kind, error, trace)
@@ -111,43 +116,51 @@ class Feeds:
 
     def _ring(self, ring: Ring) -> None:
         if not ring.answer:
-            self._check_all = True
-            self._changed.set()
+            self._check.set()
         elif (feed := self._feeds.get(ring.answer)) is not None:
             feed.ring(ring)
             if feed.behind:
-                self._stale.add(ring.answer)
-                self._changed.set()
+                self._refresh_soon(feed)
 
     def _has_live(self) -> bool:
         return any(feed.readers and not feed.ended for feed in self._feeds.values())
 
     async def _keep_up(self) -> None:
         while True:
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(CHECK_S):
-                    await self._changed.wait()
-            except TimeoutError:
-                self._check_all = True
-            self._changed.clear()
-            try:
-                await self._catch_up()
-            except* LogUnavailable as errors:
-                log.warning("feeds wait for the log", error=str(errors.exceptions[0]))
-                self._check_all = True
+                    await self._check.wait()
+            if self._away:
                 await asyncio.sleep(_RETRY_S)
-                self._changed.set()
+            self._away = False
+            self._check.clear()
+            for feed in self._feeds.values():
+                if not feed.ended:
+                    self._refresh_soon(feed)
 
-    async def _catch_up(self) -> None:
-        if self._check_all:
-            self._check_all = False
-            self._stale.update(feed.answer for feed in self._feeds.values() if not feed.ended)
-        while self._stale:
-            stale = [self._stale.pop() for _ in range(min(_AT_ONCE, len(self._stale)))]
-            async with asyncio.TaskGroup() as group:
-                for answer in stale:
-                    if (feed := self._feeds.get(answer)) is not None:
-                        group.create_task(self._refresh(feed))
+    def _refresh_soon(self, feed: Feed) -> None:
+        """No window waits for another: one long read would hold all up."""
+        if feed in self._refreshing:
+            self._again.add(feed)
+        else:
+            self._refreshing[feed] = self._group.create_task(self._refresh_while_rung(feed))
+
+    async def _refresh_while_rung(self, feed: Feed) -> None:
+        try:
+            while not feed.lost:
+                self._again.discard(feed)
+                async with self._at_once:
+                    await self._refresh(feed)
+                if feed not in self._again:
+                    break
+        except LogUnavailable as error:
+            if not self._away:
+                log.warning("feeds wait for the log", error=str(error))
+            self._away = True
+            self._check.set()
+        finally:
+            del self._refreshing[feed]
+            self._again.discard(feed)
 
     async def _refresh(self, feed: Feed) -> None:
         before = (feed.head, feed.state)

@@ -59,6 +59,8 @@ class Shards:
         """How a server is called by the others, to how we have reached it."""
         self._owners = [seed] * SLOTS
         self._masters = [seed]
+        self._only: RedisLink | None = None
+        """The link, when there is no other."""
         self._changing = asyncio.Lock()
         self._moved = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
@@ -75,7 +77,7 @@ class Shards:
     async def open(self, *, required: bool = True) -> None:
         """Returns once the address is connected, and all masters that it names were tried. Raises `RedisUnavailable`
         when the address does not answer; then nothing is left open. When that is not `required`, goes on trying."""
-        link = self._links[self._seed] = self._new_link(self._seed)
+        link = self._only = self._links[self._seed] = self._new_link(self._seed)
         try:
             await link.open(required=required)
             if link.ready:
@@ -87,9 +89,8 @@ class Shards:
 
     async def call(self, *command: Argument) -> Any:
         """The reply of the master that has the command's first key. Raises `RedisUnavailable`."""
-        link = self._links[self.address_of(key_of(command))]
         try:
-            return await link.call(*command)
+            return await (self._only or self._link_for(command)).call(*command)
         except RedisRefused as error:
             return await self._insist(error, command)
 
@@ -133,7 +134,10 @@ class Shards:
         if not str(error).startswith("TRYAGAIN") or (wait := next(waits, None)) is None:
             raise error
         await asyncio.sleep(wait)
-        return self._links[self.address_of(key_of(command))], False
+        return self._link_for(command), False
+
+    def _link_for(self, command: tuple[Argument, ...]) -> RedisLink:
+        return self._links[self.address_of(key_of(command))]
 
     async def _find(self) -> None:
         """Whether there is more behind the address. Raises `RedisUnavailable`."""
@@ -172,6 +176,7 @@ class Shards:
             for first, last, master in found:
                 self._owners[first : last + 1] = [master] * (last + 1 - first)
             known, self._masters = self._masters, list(dict.fromkeys(self._owners))
+            self._only = self._links[self._masters[0]] if len(self._masters) == 1 else None
             if self._watcher is not None and set(self._masters) - set(known):
                 self._reopened()
             for address in self._links.keys() - set(self._masters):
@@ -196,6 +201,7 @@ class Shards:
         self._owners[slot] = address
         if address not in self._masters:
             self._masters.append(address)
+            self._only = None
         self._moved.set()
 
     async def _link_to(self, address: Address) -> RedisLink:

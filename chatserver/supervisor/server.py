@@ -14,6 +14,7 @@ import socket
 import uvicorn
 
 from chatserver.app import create_app
+from chatserver.edge.heap import freeze_heap
 from chatserver.edge.logs import configure_logs
 from chatserver.supervisor.process import READY
 
@@ -49,7 +50,7 @@ def main() -> None:
     arguments = parser.parse_args()
     listener = socket.socket(fileno=arguments.listener)
     channel = socket.socket(fileno=arguments.channel)
-    app = create_app(on_drain=lambda: server.stop_accepting())
+    app = create_app(on_started=freeze_heap, on_drain=lambda: server.stop_accepting())
     server = SupervisedServer(uvicorn.Config(app, **json.loads(arguments.options)), channel)
     configure_logs()
     server.run(sockets=[listener])

@@ -76,6 +76,14 @@ async def test_answers_lie_at_all_masters(log: RedisAnswerLog, other: RedisAnswe
     assert all(int(master.says("DBSIZE")) >= 10 for master in cluster.masters)
 
 
+async def test_a_name_that_the_cluster_does_not_know(cluster: RedisCluster) -> None:
+    """The server behind it is not connected to twice, under our name and under its own."""
+    log = await RedisAnswerLog.open(f"redis://localhost:{cluster.masters[0].port}", patience_s=20.0)
+    hosts = sorted(address.host for address in log._writes.masters)
+    await log.aclose()
+    assert hosts == ["127.0.0.1", "127.0.0.1", "localhost"]
+
+
 async def test_rings_come_from_every_master(log: RedisAnswerLog, other: RedisAnswerLog, cluster: RedisCluster) -> None:
     """One subscription hears what is appended at any of them."""
     answers = [at(cluster, master) for master in cluster.masters]
@@ -171,7 +179,7 @@ async def test_a_master_that_dies_is_followed_by_its_replica(tmp_path: Path) -> 
     with redis_cluster(tmp_path, replicas=1) as cluster:
         (replica,), master = cluster.replicas, cluster.masters[0]
         log = await RedisAnswerLog.open(cluster.masters[1].url, patience_s=20.0, probe_s=0.2)
-        other = await RedisAnswerLog.open(cluster.masters[2].url, patience_s=20.0, probe_s=0.2)
+        other = await RedisAnswerLog.open(replica.url, patience_s=20.0, probe_s=0.2)
         answer = at(cluster, master)
         claim = await begun(log, answer, entries=2)
         elsewhere = await begun(log, at(cluster, cluster.masters[1]), entries=1)
