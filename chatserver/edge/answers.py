@@ -53,11 +53,17 @@ async def get_answer(request: Request) -> Response:
     return JSONResponse({**await document(answers, meta), "timeline": timeline})
 
 
+async def owned_chat(request: Request, *, undelivered: bool = False) -> list[AnswerMeta]:
+    """The answers of the chat that the path names, as far as they are the user's."""
+    answers: AnswerLog = request.app.state.system.answers
+    metas = await answers.chat(user_of(request), request.path_params["chat"], undelivered=undelivered)
+    return [meta for meta in metas if identity_of(request).owns(meta.question)]
+
+
 async def get_chat(request: Request) -> Response:
     answers: AnswerLog = request.app.state.system.answers
     undelivered = request.query_params.get("undelivered", "false").lower() in {"1", "true"}
-    metas = await answers.chat(user_of(request), request.path_params["chat"], undelivered=undelivered)
-    owned = [meta for meta in metas if identity_of(request).owns(meta.question)]
+    owned = await owned_chat(request, undelivered=undelivered)
     return JSONResponse({"answers": [await document(answers, meta) for meta in owned]})
 
 

@@ -7,6 +7,16 @@ from starlette.requests import ClientDisconnect, Request
 
 from chatserver.edge.problems import Problem
 from chatserver.protocol.codes import ErrorCode
+from chatserver.protocol.commands import InvalidCommand
+
+_STATUS: Final = {
+    ErrorCode.INVALID_JSON: 400,
+    ErrorCode.FORBIDDEN: 403,
+    ErrorCode.PROVIDER_KEY_REFUSED: 403,
+    ErrorCode.MESSAGE_TOO_LARGE: 413,
+    ErrorCode.DRAINING: 503,
+    ErrorCode.OVERLOADED: 503,
+}
 
 STALL_S: Final = 10.0
 """How long a client may send nothing of a body that it has announced."""
@@ -36,3 +46,9 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
 
 def _too_large(max_bytes: int) -> Problem:
     return Problem(413, ErrorCode.MESSAGE_TOO_LARGE, f"A body has at most {max_bytes} bytes.")
+
+
+def as_problem(error: InvalidCommand) -> Problem:
+    """What a door over HTTP says of a command that it does not take."""
+    retry_after_s = error.retry_after_ms / 1000 if error.retry_after_ms is not None else None
+    return Problem(_STATUS.get(error.code, 422), error.code, error.message, retry_after_s=retry_after_s)

@@ -7,6 +7,9 @@ from typing import TextIO, cast
 
 import structlog
 
+_BROKEN_OFF = "ASGI callable returned without completing response."
+"""What uvicorn says of a stream that ends before its answer: on purpose, so that no client takes it for the whole."""
+
 
 class _LossyStream:
     """A disk that is full is no reason to lose more than the line that tells of it."""
@@ -45,4 +48,5 @@ def configure_logs(level: int = logging.INFO) -> None:
     )
     # asyncio says it for each frame written between a peer's reset and the loop's next turn; the connection's end is
     # noticed by its reader.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: record.msg != _BROKEN_OFF)
     logging.getLogger("asyncio").addFilter(lambda record: record.msg != "socket.send() raised exception.")

@@ -1,4 +1,5 @@
-"""What a front end of the AI SDK sends: the chat's UI messages, read as a question and the turns before it. Pure."""
+"""UI messages of the AI SDK: those that a front end sends, read as a question and the turns before it, and an answer as
+one of them. Pure."""
 
 import hashlib
 from collections.abc import Sequence
@@ -6,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from chatserver.answers.meta import AnswerMeta
+from chatserver.protocol.chunks import Chunk
 from chatserver.protocol.codes import ErrorCode
 from chatserver.protocol.commands import Identifier, InvalidCommand, PastTurn, ProviderKey, Shallow
 
@@ -88,3 +91,38 @@ def fingerprint(kind: str, *parts: str) -> str:
     """An id of fixed length that stands for all of its parts."""
     told = hashlib.sha256("\0".join(f"{len(part)}:{part}" for part in parts).encode("utf-8", "surrogatepass"))
     return f"{kind}-{told.hexdigest()[:40]}"
+
+
+def messages_of(meta: AnswerMeta, chunks: Sequence[Chunk] | None) -> list[dict[str, Any]]:
+    """A question and its answer as UI messages, as the SDK makes them of the same stream; None leaves the answer
+    out."""
+    question = {"id": f"q-{meta.answer}", "role": "user", "parts": [{"type": "text", "text": meta.question.text}]}
+    if chunks is None:
+        return [question]
+    return [question, {"id": meta.answer, "role": "assistant", "parts": parts_of(chunks)}]
+
+
+def parts_of(chunks: Sequence[Chunk]) -> list[dict[str, Any]]:
+    """The parts of a message whose stream had these chunks."""
+    parts: list[dict[str, Any]] = []
+    texts: dict[str, dict[str, Any]] = {}
+    step = 0
+    for chunk in chunks:
+        match chunk["type"]:
+            case "start-step":
+                parts.append({"type": "step-start"})
+                step = len(parts)
+            case "reset-step":
+                del parts[step:]
+            case "text-start":
+                texts[chunk["id"]] = {"type": "text", "text": "", "state": "done"}
+                parts.append(texts[chunk["id"]])
+            case "text-delta":
+                texts[chunk["id"]]["text"] += chunk["delta"]
+            case "text-end" if "citations" in chunk:
+                texts[chunk["id"]]["citations"] = chunk["citations"]
+            case "source-document" | "source-url":
+                parts.append(dict(chunk))
+            case str(kind) if kind.startswith("data-"):
+                parts.append(dict(chunk))
+    return parts

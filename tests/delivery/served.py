@@ -22,10 +22,10 @@ from chatserver.access.identity import Identity
 from chatserver.answers.log import AnswerLog, LogUnavailable
 from chatserver.answers.meta import AnswerMeta
 from chatserver.delivery.manager import ConnectionManager, DeliveryPolicy
-from chatserver.edge import answers, operations
+from chatserver.edge import ai_sdk, answers, events, operations
 from chatserver.edge.gate import Gate
 from chatserver.edge.problems import Problem, on_bug, on_http_exception, on_log_unavailable, on_problem
-from chatserver.edge.websocket import ChatSocket
+from chatserver.edge.websocket import AI_SDK, ChatSocket
 from chatserver.generation.generation import Pace
 from chatserver.generation.generations import Generations
 from chatserver.pipeline.port import Question
@@ -143,7 +143,14 @@ async def served(
 
 def _app(system: System) -> Starlette:
     app = Starlette(
-        routes=[WebSocketRoute("/ws", ChatSocket()), *answers.ROUTES, *operations.ROUTES],
+        routes=[
+            WebSocketRoute("/ws", ChatSocket()),
+            WebSocketRoute("/ws/ai-sdk", ChatSocket(AI_SDK)),
+            *answers.ROUTES,
+            *events.ROUTES,
+            *ai_sdk.ROUTES,
+            *operations.ROUTES,
+        ],
         exception_handlers={
             Problem: on_problem,
             LogUnavailable: on_log_unavailable,

@@ -1,13 +1,13 @@
 """The doors as the packages that front ends really use know them: npm `ai`, `openai` and our own client, in node."""
 
-import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.page.programs import lacking, require
-from tests.page.server import CHATSERVER, environment
+from tests.page.server import CHATSERVER, Server, environment
 
 NODE = Path(__file__).parent / "node"
 
@@ -20,16 +20,23 @@ def packages() -> Path:
     return NODE / "node_modules"
 
 
+@pytest.fixture(scope="module")
+def scripted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("doors") / "data", "scripted")
+    yield server
+    server.end()
+
+
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("door", ["websocket"])
-def test_a_door_in_node(door: str, packages: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("door", ["websocket", "default"])
+def test_a_door_in_node(door: str, packages: Path, scripted: Server, tmp_path: Path) -> None:
     """What the door's own tests say, with the real packages against a real server."""
     ran = subprocess.run(
         [require("node"), "--test", str(NODE / f"{door}.test.mjs")],
         capture_output=True,
         text=True,
         check=False,
-        env=environment(CHATSERVER=str(CHATSERVER), TMPDIR=str(tmp_path), PATH=os.environ["PATH"]),
+        env=environment(CHATSERVER=str(CHATSERVER), SERVER_URL=scripted.url, TMPDIR=str(tmp_path)),
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "# pass 0" not in ran.stdout
