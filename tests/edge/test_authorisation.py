@@ -42,6 +42,7 @@ class Row(NamedTuple):
 PUBLIC = Row(200, 200, 200, 200)
 OPERATOR = Row(403, 403, 401, 401)  # neither user is one
 RESUME = {"type": "resume", "requestId": "r", "id": "hers"}
+MESSAGE = {"id": "m", "role": "user", "parts": [{"type": "text", "text": "/script tokens=3"}]}
 SOCKET = Row("welcome", "welcome", "4401", "4401")
 
 MATRIX: Mapping[tuple[str, str], Row] = {
@@ -52,6 +53,11 @@ MATRIX: Mapping[tuple[str, str], Row] = {
     ("POST", "/v1/session"): Row(401, 401, 401, 401, body={"token": "proves.nothing"}),
     ("DELETE", "/v1/session"): Row(204, 204, 204, 204),
     ("GET", "/v1/answers/{answer}"): Row(200, 404, 401, 401),
+    ("GET", "/v1/answers/{answer}/events"): Row(200, 404, 401, 401),
+    ("POST", "/api/chat"): Row(200, 200, 401, 401, body={"id": "sdk", "messages": [MESSAGE]}),
+    ("GET", "/api/chat/{chat:path}"): Row(200, 200, 401, 401, path="/api/chat/{chat}"),
+    ("GET", "/api/chat/{chat:path}/stream"): Row(200, 204, 401, 401, path="/api/chat/{chat}/stream"),
+    ("DELETE", "/api/chat/{chat:path}/stream"): Row(204, 204, 401, 401, path="/api/chat/{chat}/stream"),
     ("GET", "/v1/chats"): Row(200, 200, 401, 401),
     ("GET", "/v1/chats/{chat:path}/answers"): Row(200, 200, 401, 401, path="/v1/chats/{chat}/answers"),
     ("GET", "/v1/passages/{passage:path}"): Row(404, 404, 401, 401, path="/v1/passages/none"),
@@ -185,6 +191,11 @@ async def test_another_namespace_is_nowhere(served: Served) -> None:
         assert (await http.get(f"/v1/graph?answer={served.answer}")).status_code == 404
         assert (await http.get(f"/v1/chats/{served.chat}/answers")).json() == {"answers": []}
         assert (await http.get("/v1/chats")).json() == {"chats": []}
+        assert (await http.get(f"/v1/answers/{served.answer}/events")).status_code == 404
+        assert (await http.get(f"/api/chat/{served.chat}")).json() == {"messages": []}
+        assert (await http.get(f"/api/chat/{served.chat}/stream")).status_code == 204
+        asked = await http.post("/api/chat", json={"id": "sdk", "messages": [MESSAGE]})
+        assert asked.json()["code"] == "forbidden"
         for forbidden in ("/v1/passages/x", "/v1/graph?entity=x"):
             assert (await http.get(forbidden)).json()["code"] == "forbidden"
         assert (await http.post("/v1/search", json={"queries": ["x"]})).json()["code"] == "forbidden"
