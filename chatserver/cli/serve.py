@@ -87,6 +87,7 @@ async def _supervise(
         timing=Timing(drain_s=settings.generation.drain_s),
         changes=source_changes(watched) if watched else None,
         on_ready=partial(print, f"chatserver {__version__} is ready: {url}", flush=True),
+        on_stop=listener.close,
     )
     return await supervisor.run()
 

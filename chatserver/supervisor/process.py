@@ -28,7 +28,9 @@ class ServerProcess:
     @classmethod
     async def start(cls, listener: socket.socket, options: Mapping[str, Any]) -> Self:
         """A fresh interpreter, so that it runs the code as it is now. In a process group of its own: a Ctrl-C in the
-        terminal reaches the supervisor alone."""
+        terminal reaches the supervisor alone. Raises `StartFailed` when the socket has been closed."""
+        if listener.fileno() < 0:
+            raise StartFailed("the server is about to end")
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         with theirs:

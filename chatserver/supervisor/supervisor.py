@@ -5,6 +5,8 @@ Theory of operation
     processes (a reload, SIGHUP) the new ones are started first; only when all of them accept are the old ones told to
     drain, which stops them accepting and lets them end their answers beside the new ones. When a new one does not
     start, the old ones never hear of it. A process that dies is started again, more slowly each time.
+    When all is to end, the socket is closed at once: a connect that would wait for nobody is refused, and a proxy goes
+    to the next node. (One that was handed to us stays open with whoever handed it, such as systemd.)
 
     Wishes to replace that come while one is under way are one more replacement after it.
 """
@@ -36,7 +38,8 @@ class Timing:
 
 
 class Supervisor:
-    """`start` makes one server process; `changes` gives source changes (None: no reload)."""
+    """`start` makes one server process; `changes` gives source changes (None: no reload);
+    `on_ready` is called when the first ones accept, `on_stop` when they are to end and nobody will follow."""
 
     def __init__(
         self,
@@ -46,12 +49,14 @@ class Supervisor:
         timing: Timing,
         changes: AsyncIterator[frozenset[str]] | None = None,
         on_ready: Callable[[], None] = lambda: None,
+        on_stop: Callable[[], None] = lambda: None,
     ) -> None:
         self._start = start
         self._workers = workers
         self._timing = timing
         self._changes = changes
         self._on_ready = on_ready
+        self._when_stopped = on_stop
         self._serving: set[ServerProcess] = set()
         self._alive: set[ServerProcess] = set()
         self._replace = asyncio.Event()
@@ -189,4 +194,6 @@ class Supervisor:
         if self._stop.is_set():
             for process in self._alive:
                 process.kill()
+        else:
+            self._when_stopped()
         self._stop.set()

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 import time
 from pathlib import Path
 
@@ -36,6 +37,14 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+def takes_no_connection(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
 async def seconds_to_end(server: Server, budget_s: float) -> float:
     """From now on; fails when the server does not end in time."""
     began = time.monotonic()
@@ -46,7 +55,8 @@ async def seconds_to_end(server: Server, budget_s: float) -> float:
 @every_way("serve")
 async def test_answers_end_within_the_budget(data: Path, log: str, way: str) -> None:
     """On SIGTERM the clients are told, the answers under way are told to their end in the same process, questions are
-    refused with a time to come back, and only then the connections close with 1012."""
+    refused with a time to come back, and only then the connections close with 1012. `chatserver serve` takes no new
+    connection from the first moment on, so that a proxy goes to another node."""
     with serving(Server(data, way, log, {"CHATSERVER_DRAIN_S": "20"})) as server:
         async with playing(server.target(), "drain") as play:
             clients = [(await play.asks(80, 20, f" {n}"))[0] for n in range(3)]
@@ -55,6 +65,8 @@ async def test_answers_end_within_the_budget(data: Path, log: str, way: str) -> 
             server.signal(signal.SIGTERM)
             for client in clients:
                 assert (await client.next("draining"))["retry_after_ms"] > 0
+            if way.startswith("serve"):
+                await eventually(lambda: takes_no_connection(server.port), within_s=SLACK_S)
             with pytest.raises(Refused) as refused:
                 await clients[0].ask(play.target.question(1), chat=play.chat(), id="refused")
             assert refused.value.code == "draining"
