@@ -167,7 +167,7 @@ async def test_an_operator_passes_the_operators_doors(served: Served) -> None:
 
 async def test_what_is_another_users_is_nowhere(served: Served) -> None:
     """Their lists are empty, and a resume, an ack or a stop of another user's answer finds none."""
-    headers = bearer(token("bob"))
+    headers = bearer(token("carol"))
     async with httpx.AsyncClient(base_url=served.url, headers=headers, trust_env=False) as http:
         assert (await http.get("/v1/chats")).json() == {"chats": []}
         assert (await http.get(f"/v1/chats/{served.chat}/answers")).json() == {"answers": []}
