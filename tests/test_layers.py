@@ -88,6 +88,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "chatserver.embeddings.port",
         "chatserver.models.port",
         "chatserver.pipeline.followup",
+        "chatserver.pipeline.form",
         "chatserver.pipeline.looking",
         "chatserver.pipeline.port",
         "chatserver.redis.errors",
@@ -173,6 +174,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "pinecone": ("retrieval.pinecone",),
     "pydantic": (
         "chatserver.edge",
+        "chatserver.pipeline.form",
         "chatserver.protocol",
         "chatserver.server_config",
         "chatserver.settings",

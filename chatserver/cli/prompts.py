@@ -36,6 +36,9 @@ def _show(rendered: Rendered | None) -> None:
     if rendered is None:
         terminal.say("answered without a model: nothing would be sent")
         return
+    if rendered.decision is not None:
+        _show(rendered.decision)
+        terminal.say("then, when it says that sources are needed, with what its own query finds:", style="bold")
     for message in rendered.messages:
         terminal.say(message.role, style="bold")
         terminal.say(message.content)

@@ -1,10 +1,20 @@
 """A model behind its guard."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
-from chatserver.guards.guard import Guard, Paused
-from chatserver.models.port import Model, ModelError, ModelPart, ModelRequest, TextPart
+from chatserver.guards.guard import Guard, Paused, TooSlow
+from chatserver.models.port import (
+    Filled,
+    Form,
+    FormModel,
+    Message,
+    Model,
+    ModelError,
+    ModelPart,
+    ModelRequest,
+    TextPart,
+)
 
 
 class GuardedModel:
@@ -32,6 +42,23 @@ class GuardedModel:
 
     async def aclose(self) -> None:
         await self._model.aclose()
+
+
+class GuardedForms:
+    """One that takes longer than `limit_s` has failed: a decision that comes late is worth nothing."""
+
+    def __init__(self, model: FormModel, guard: Guard, limit_s: float) -> None:
+        self._model = model
+        self._guard = guard
+        self._limit_s = limit_s
+
+    async def fill(self, messages: Sequence[Message], form: Form[Filled], *, provider_key: str | None = None) -> Filled:
+        try:
+            return await self._guard.call(
+                lambda: self._model.fill(messages, form, provider_key=provider_key), within_s=self._limit_s
+            )
+        except (Paused, TooSlow) as error:
+            raise ModelError(str(error), code=error.code, temporary=True) from None
 
 
 async def _begin(model: Model, request: ModelRequest) -> tuple[list[ModelPart], AsyncGenerator[ModelPart, None]]:

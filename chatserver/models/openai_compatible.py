@@ -15,9 +15,19 @@ from time import time
 from typing import cast
 
 import openai
-from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
+from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessageParam
 
-from chatserver.models.port import Message, ModelError, ModelPart, ModelRequest, NoticePart, TextPart, UsagePart
+from chatserver.models.port import (
+    Filled,
+    Form,
+    Message,
+    ModelError,
+    ModelPart,
+    ModelRequest,
+    NoticePart,
+    TextPart,
+    UsagePart,
+)
 from retrieval.embedders.checks import check_texts, check_vectors
 from retrieval.errors import KeyRejected, Permanent, Temporary
 from retrieval.types import Vector
@@ -78,12 +88,33 @@ class OpenAICompatibleModel:
         if finish_reason in _CUT_SHORT:
             yield NoticePart(*_CUT_SHORT[finish_reason])
 
+    async def fill(self, messages: Sequence[Message], form: Form[Filled], *, provider_key: str | None = None) -> Filled:
+        """By a strict JSON Schema as the response format. There is no limit of time."""
+        try:
+            answer = await self._client_of(provider_key).chat.completions.create(
+                model=self.name,
+                messages=_spelled(messages),
+                response_format={
+                    "type": "json_schema",
+                    "json_schema": {"name": form.name, "strict": True, "schema": dict(form.schema)},
+                },
+            )
+        except (openai.APIError, ValueError) as error:
+            raise _model_error(error, began=False, keys=(self._client.api_key, provider_key)) from None
+        try:
+            return form.read(_only_text(answer))
+        except ValueError as error:
+            raise ModelError(f"not the form {form.name}: {error}", code="model_unfit", temporary=True) from None
+
     async def aclose(self) -> None:
         await self._client.close()
 
+    def _client_of(self, provider_key: str | None) -> openai.AsyncOpenAI:
+        """The same connections, whoever's key it is."""
+        return self._client if provider_key is None else self._client.with_options(api_key=provider_key)
+
     async def _chunks(self, request: ModelRequest) -> AsyncGenerator[ChatCompletionChunk, None]:
-        key = request.provider_key
-        client = self._client if key is None else self._client.with_options(api_key=key)  # the same connections
+        client = self._client_of(request.provider_key)
         loop = asyncio.get_running_loop()
         first_by = loop.time() + self._limits.first_token_s
         async with asyncio.timeout_at(first_by):
@@ -168,6 +199,13 @@ def _client(api_key: str | None, base_url: str | None, connect_s: float) -> open
 
 def _spelled(messages: Sequence[Message]) -> list[ChatCompletionMessageParam]:
     return [cast(ChatCompletionMessageParam, {"role": m.role, "content": m.content}) for m in messages]
+
+
+def _only_text(answer: ChatCompletion) -> str:
+    """Of the first choice; empty when there is none, or it was refused. A server may answer anything at all."""
+    choices = getattr(answer, "choices", None) or []
+    text = choices[0].message.content if choices else None
+    return text if isinstance(text, str) else ""
 
 
 def _model_error(error: Exception, *, began: bool, keys: Iterable[str | None]) -> ModelError:

@@ -1,11 +1,13 @@
 """What the pipeline needs from a model. A model knows neither sockets nor logs."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from graph.types import Fact, Note, Record
 from retrieval.types import RankedPassage
+
+Filled = TypeVar("Filled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +124,22 @@ class Model(Protocol):
         upstream call too."""
 
     async def aclose(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Form(Generic[Filled]):
+    """What a model is to fill in: a JSON Schema in which every property is required and no other allowed, and how the
+    JSON text that it gives is read; `read` raises `ValueError` for what does not fit."""
+
+    name: str
+    schema: Mapping[str, Any]
+    read: Callable[[str], Filled]
+
+
+@runtime_checkable
+class FormModel(Protocol):
+    """A model that gives structured output."""
+
+    async def fill(self, messages: Sequence[Message], form: Form[Filled], *, provider_key: str | None = None) -> Filled:
+        """The form as the model fills it in. Raises `ModelError`, `model_unfit` for a text that does not fit the form.
+        Cancelling the task ends the upstream call too."""

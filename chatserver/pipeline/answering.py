@@ -25,6 +25,7 @@ import structlog
 
 from chatserver.models.port import Context, Model, ModelPart, ModelRequest, TextPart
 from chatserver.pipeline import told as telling
+from chatserver.pipeline.advice import Advisor
 from chatserver.pipeline.budget import Budget
 from chatserver.pipeline.citations import citations
 from chatserver.pipeline.deadline import Deadline, DeadlineExpired
@@ -39,6 +40,7 @@ from chatserver.pipeline.speech import COMPLETED, TIMED_OUT, Speech
 from chatserver.pipeline.wording import failure, reply
 from chatserver.protocol import chunks
 from chatserver.protocol.chunks import Chunk, Citation
+from graph.types import RecordQuery
 from prompts import Prompts
 from retrieval.errors import RetrievalError
 from retrieval.types import Passage
@@ -66,6 +68,7 @@ class AnswerPipeline:
         budget: Budget,
         *,
         grounding: Grounding | None = None,
+        advisor: Advisor | None = None,
         timeout_s: float = 120.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -75,6 +78,7 @@ class AnswerPipeline:
         self._passages = passages
         self._budget = budget
         self._grounding = grounding or Grounding()
+        self._advisor = advisor
         self._timeout_s = timeout_s
         self._clock = clock
 
@@ -129,14 +133,22 @@ class AnswerPipeline:
         """The first step: what to do, and what there is to answer from."""
         began = self._clock()
         answer.decision = _decision(answer.question)
+        try:
+            proposed = await answer.deadline.wait(self._advised(answer))
+        except DeadlineExpired:
+            answer.outcome = TIMED_OUT
         answer.timing["decide_ms"] = self._ms_since(began)
         yield telling.decision_chunk(answer.decision)
-        if answer.decision.kind != "retrieve":
+        if answer.decision.kind != "retrieve" or answer.outcome != COMPLETED:
             return
         question, began = answer.question, self._clock()
         asked = answer.decision.query or question.text
         work = self._retriever.retrieve(
-            asked, asked_at=question.asked_at, namespace=question.namespace, filter=question.filter
+            asked,
+            asked_at=question.asked_at,
+            namespace=question.namespace,
+            filter=question.filter,
+            proposed=proposed,
         )
         try:
             retrieved = await answer.deadline.wait(work)
@@ -149,6 +161,22 @@ class AnswerPipeline:
             answer.outcome = NOT_RETRIEVED
         for chunk in telling.retrieval_chunks(retrieved):
             yield chunk
+
+    async def _advised(self, answer: "_Answer") -> tuple[RecordQuery, ...]:
+        """What a model would ask the records, and its decision in place of the rules'; those stand where no model is
+        asked or it can't say. Small talk that the rules know waits for nobody."""
+        if self._advisor is None or answer.decision.kind != "retrieve":
+            return ()
+        question = answer.question
+        collections = await self._retriever.collections(namespace=question.namespace)
+        advice = await self._advisor.advise(question, collections)
+        if advice is None:
+            return ()
+        query = "" if advice.query == question.text else advice.query
+        answer.decision = Decision(
+            advice.kind, advice.reason or answer.decision.reason, advice.language, query, "model"
+        )
+        return advice.queries
 
     async def _look(self, answer: "_Answer") -> list[Chunk]:
         """A further step: what is looked for because of what was found."""
@@ -227,8 +255,11 @@ class AnswerPipeline:
         while found.looks:
             found = await self._retriever.look(found.looks, looked, context, **where)
             context, looked = context.extended(found.context), looked + 1
-        request = self._request(question, decision, context)
-        return rendered(self._prompts, request, self._budget)
+        told = rendered(self._prompts, self._request(question, decision, context), self._budget)
+        if self._advisor is None:
+            return told
+        collections = await self._retriever.collections(namespace=question.namespace)
+        return replace(told, decision=self._advisor.rendered(question, collections))
 
     def _request(self, question: Question, decision: Decision, context: Context) -> ModelRequest:
         return model_request(self._prompts, question, decision, context, self._budget)

@@ -24,6 +24,7 @@ class Decision:
     language: Language
     query: str = ""
     """A follow-up as the question that it stands for, see `chatserver.pipeline.followup`."""
+    by: Literal["rules", "model"] = "rules"
 
 
 _SMALL_TALK: tuple[tuple[Kind, Language, str], ...] = (

@@ -19,12 +19,14 @@ _LANGUAGES: dict[Language, str] = {"en": "English", "nl": "Dutch"}
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What a model would be sent: the messages, the templates' hash, and how many tokens they are."""
+    """What a model would be sent: the messages, the templates' hash, and how many tokens they are. `decision` is what
+    it would be sent before, to say what the question is."""
 
     prompt: str
     tokens: int
     left_out: int
     messages: tuple[Message, ...]
+    decision: "Rendered | None" = None
 
 
 def rendered(prompts: Prompts, request: ModelRequest, budget: Budget) -> Rendered:
@@ -49,7 +51,7 @@ def model_request(
         "answer.user", question=question.text, sources=numbered, facts=kept.facts, notes=notes, fence=fence(*data)
     )
     system = prompts.render("answer.system", language=_LANGUAGES[decision.language])
-    turns = _recent(question.history, budget)
+    turns = recent(question.history, budget)
     earlier = [
         message for turn in turns for message in (Message("user", turn.question), Message("assistant", turn.answer))
     ]
@@ -71,7 +73,8 @@ def _within(context: Context, budget: Budget) -> Context:
     )
 
 
-def _recent(history: Sequence[Turn], budget: Budget) -> Sequence[Turn]:
+def recent(history: Sequence[Turn], budget: Budget) -> Sequence[Turn]:
+    """The last turns that the budget has room for, oldest first."""
     newest_first = [f"{turn.question}\n{turn.answer}" for turn in reversed(history)]
     kept = fitting(newest_first, budget.history_tokens, budget.count)
     return history[len(history) - kept :]

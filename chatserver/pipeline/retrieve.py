@@ -9,13 +9,15 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeAlias, TypeVar
 
 import structlog
 
 from chatserver.models.port import Context
 from chatserver.pipeline.looking import Look, looks, new, notes, onward
+from graph.planning.checked import checked
 from graph.planning.plan import Plan
+from graph.planning.wording import query_text
 from graph.types import Collection, Fact, Record, RecordQuery
 from retrieval.errors import NoLegAnswered, RetrievalError
 from retrieval.ports import Filter
@@ -23,6 +25,8 @@ from retrieval.types import Found, LegReport, LegState, RankedPassage
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
+
+Planner: TypeAlias = Literal["rules", "model"]
 
 FACTS = 6
 """Facts asked of the graph for one answer."""
@@ -59,6 +63,9 @@ class Retrieved:
     """What is to be asked next, in this order."""
     stopped: str = ""
     """Why nothing is asked next; empty where nothing ever was."""
+    asked: tuple[str, ...] = ()
+    """The queries of the records, in words."""
+    planned_by: Planner = "rules"
 
     @property
     def failed(self) -> bool:
@@ -73,6 +80,7 @@ class _Planned:
 
     plan: Plan = field(default_factory=Plan)
     found: tuple[tuple[Record, ...], ...] = ()
+    by: Planner = "rules"
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -100,19 +108,34 @@ class Retriever:
         self._deadline_s = deadline_s
         self._clock = clock
 
+    async def collections(self, *, namespace: str = "") -> Mapping[str, Collection]:
+        """What records there are to ask for; none when that can't be told in time."""
+        if self._records is None:
+            return {}
+        ends = asyncio.get_running_loop().time() + self._deadline_s
+        found, _ = await self._leg("collections", self._records.collections(namespace=namespace), ends)
+        return found or {}
+
     async def retrieve(
-        self, text: str, *, asked_at: datetime, namespace: str = "", filter: Filter | None = None
+        self,
+        text: str,
+        *,
+        asked_at: datetime,
+        namespace: str = "",
+        filter: Filter | None = None,
+        proposed: Sequence[RecordQuery] = (),
     ) -> Retrieved:
-        """The first step."""
+        """The first step. The records are asked what the rules make of the text, or else what is proposed."""
         ends = asyncio.get_running_loop().time() + self._deadline_s
         async with asyncio.TaskGroup() as group:
             passages = group.create_task(self._find(text, namespace, filter, ends))
-            records = group.create_task(self._query(text, asked_at, namespace, ends))
+            records = group.create_task(self._query(text, asked_at, namespace, proposed, ends))
         (ranked, facts, legs), (planned, record_legs) = passages.result(), records.result()
         context = Context(ranked, facts, planned.records, notes=notes(planned.plan, planned.found))
         waiting = looks(planned.plan, planned.found)
         stopped = onward((), 0, None, False)[1] if planned.plan and not waiting else ""
-        return Retrieved(context, legs + record_legs, waiting, stopped)
+        asked = tuple(map(query_text, planned.plan.queries))
+        return Retrieved(context, legs + record_legs, waiting, stopped, asked, planned.by)
 
     async def look(
         self,
@@ -157,23 +180,32 @@ class Retriever:
             return Found((), error.legs)
 
     async def _query(
-        self, text: str, asked_at: datetime, namespace: str, ends: float
+        self, text: str, asked_at: datetime, namespace: str, proposed: Sequence[RecordQuery], ends: float
     ) -> tuple["_Planned", tuple[LegReport, ...]]:
         """No leg is reported for a question that asks for no records."""
         if self._records is None or self._plan is None:
             return _Planned(), ()
         planned, report = await self._leg(
-            "records", self._planned(self._records, self._plan, text, asked_at, namespace), ends
+            "records", self._planned(self._records, self._plan, text, asked_at, namespace, proposed), ends
         )
         if planned is None:
             return _Planned(), (report,)
         return planned, (replace(report, hits=len(planned.records)),) if planned.plan else ()
 
     @staticmethod
-    async def _planned(records: Records, plan: RecordPlan, text: str, asked_at: datetime, namespace: str) -> "_Planned":
-        planned = plan(text, await records.collections(namespace=namespace), asked_at)
+    async def _planned(
+        records: Records,
+        plan: RecordPlan,
+        text: str,
+        asked_at: datetime,
+        namespace: str,
+        proposed: Sequence[RecordQuery],
+    ) -> "_Planned":
+        collections = await records.collections(namespace=namespace)
+        by_rules = plan(text, collections, asked_at)
+        planned = by_rules or checked(proposed, collections)
         found = [tuple(await records.query(query, namespace=namespace)) for query in planned.queries]
-        return _Planned(planned, tuple(found))
+        return _Planned(planned, tuple(found), "rules" if by_rules else "model")
 
     async def _leg(self, name: str, work: Awaitable[T], ends: float) -> tuple[T | None, LegReport]:
         """The work's result, or None and why. A bug in one leg must not cost the answer: it is logged and contained."""

@@ -5,7 +5,7 @@ data-retrieval  {legs: [{leg, state, ms, hits, code?}],
                  passages: [{id, n, title, score, why: [text, …], ranks: {leg: rank},
                              via?: {source, title, kind, name}}],
                  facts: [{subject, relation, object, source}],
-                 notes?: [{code, name, of, nearest}], looked?: [text, …],
+                 asked?: [text, …], planned_by?, notes?: [{code, name, of, nearest}], looked?: [text, …],
                  next?: [{reason, search, query}], stopped?: reason}
 source-document sourceId = the passage's id, or `record:Collection/id`; in the order of the numbers n
 data-records    [{collection, id, fields}], numbered on after the step's passages; only when there are some
@@ -161,6 +161,8 @@ def _query(told: Mapping[str, Any]) -> RecordQuery:
 def _onward(retrieved: Retrieved) -> dict[str, Any]:
     """Only what there is: most answers take one step and note nothing."""
     told: dict[str, Any] = {
+        "asked": list(retrieved.asked),
+        "planned_by": retrieved.planned_by if retrieved.asked else "",
         "notes": [{**asdict(note), "nearest": list(note.nearest)} for note in retrieved.context.notes],
         "looked": list(retrieved.context.looked),
         "next": [asdict(look) for look in retrieved.looks],

@@ -219,6 +219,12 @@ class Model(Group):
         validation_alias="OPENAI_BASE_URL",
         description="another OpenAI-compatible server; enough without a key",
     )
+    decide_s: float = Field(
+        default=1.5,
+        validation_alias="CHATSERVER_DECIDE_S",
+        ge=0,
+        description="how long that server may take to say what a question asks, before rules do; 0: always rules",
+    )
     allow_provider_keys: bool = Field(
         default=False,
         validation_alias="CHATSERVER_ALLOW_PROVIDER_KEYS",

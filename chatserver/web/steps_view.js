@@ -53,7 +53,8 @@ export class StepsView {
   #details(decision, retrieval, grounding, timing) {
     return [
       decision?.query && h("p", { class: "query" }, `Understood as: ${decision.query}`),
-      decision?.reason && h("p", {}, `Decision: ${decision.kind}. ${sentence(decision.reason)}`),
+      decision?.reason && h("p", {}, `Decision${by(decision)}: ${decision.kind}. ${sentence(decision.reason)}`),
+      retrieval?.asked?.length > 0 && h("p", {}, `Asked of the records (by ${retrieval.planned_by}): ${retrieval.asked.join("; ")}.`),
       retrieval?.legs?.length > 0 && legTable(retrieval.legs),
       retrieval?.passages?.length > 0 && this.#passages(retrieval.passages),
       retrieval && timing && this.#graphButton(),
@@ -85,6 +86,8 @@ export class StepsView {
     this.openSource({ sourceId: id, n, title });
   }
 }
+
+const by = (decision) => (decision.by === "model" ? " (by the model)" : "");
 
 function summary(decision, retrieval) {
   if (retrieval) {

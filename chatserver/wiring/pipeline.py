@@ -3,10 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from chatserver.guards.model import GuardedModel
+from chatserver.guards.model import GuardedForms, GuardedModel
 from chatserver.models.extractive import ExtractiveModel
-from chatserver.models.port import Model
+from chatserver.models.port import FormModel, Model
 from chatserver.models.scripted import ScriptedModel
+from chatserver.pipeline.advice import Advisor
 from chatserver.pipeline.answering import AnswerPipeline
 from chatserver.pipeline.budget import Budget
 from chatserver.pipeline.grounding import Grounding
@@ -37,19 +38,26 @@ async def open_pipeline(
         plan=record_plan,
         deadline_s=2 * settings.retrieval.deadline_s,  # the hybrid search spends up to one on its legs, one on reading
     )
-    model = GuardedModel(model or _model(settings, knowledge.embedder), knowledge.upstreams.model)
+    model = model or _model(settings, knowledge.embedder)
+    prompts, decide_s = Prompts(), settings.model.decide_s
+    budget = Budget(settings.prompt.context_tokens, settings.prompt.history_tokens, TokenCounter())
+    advisor = None
+    if decide_s and isinstance(model, FormModel):
+        advisor = Advisor(GuardedForms(model, knowledge.upstreams.decisions, decide_s), prompts, budget)
+    guarded = GuardedModel(model, knowledge.upstreams.model)
     try:
         yield AnswerPipeline(
             retriever,
-            model,
-            Prompts(),
+            guarded,
+            prompts,
             knowledge.documents,
-            Budget(settings.prompt.context_tokens, settings.prompt.history_tokens, TokenCounter()),
+            budget,
             grounding=Grounding(knowledge.embedder),
+            advisor=advisor,
             timeout_s=settings.generation.answer_timeout_s,
         )
     finally:
-        await model.aclose()
+        await guarded.aclose()
 
 
 def _model(settings: Settings, embedder: Embedder) -> Model:

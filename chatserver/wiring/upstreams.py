@@ -23,6 +23,8 @@ class Upstreams:
     vectors: Guard
     graph: Guard
     model: Guard
+    decisions: Guard
+    """The same server, asked what a question is; nobody waits for a second try."""
     limits: Limits
     watch: Watch
 
@@ -52,6 +54,13 @@ class Upstreams:
                 watch,
                 patience=Patience(settings.upstreams.attempts, longest_wait_s=_MODEL_WAIT_S),
                 failures=failures,
+                open_s=settings.upstreams.breaker_open_s,
+            ),
+            decisions=Guard(
+                "decisions",
+                watch,
+                patience=Patience(attempts=1),
+                failures=settings.upstreams.breaker_failures,
                 open_s=settings.upstreams.breaker_open_s,
             ),
             limits=Limits(read_s=_ATTEMPT_SHARE * settings.retrieval.deadline_s),

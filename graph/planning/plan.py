@@ -95,7 +95,7 @@ def _no_collection(question: str, collections: Mapping[str, Collection]) -> Iter
 def _no_field(asked: Asked, collection: Collection) -> Iterable[Unknown]:
     if asked.no_field:
         fields = list(collection.fields)
-        yield Unknown(asked.no_field, collection.name, "", tuple(_near(asked.no_field, fields)))
+        yield Unknown(asked.no_field, collection.name, "", tuple(nearest_names(asked.no_field, fields)))
 
 
 def _no_value(question: str, asked: Asked, collection: Collection) -> Iterable[Unknown]:
@@ -106,7 +106,7 @@ def _no_value(question: str, asked: Asked, collection: Collection) -> Iterable[U
         alike = [field for field, values in collection.values.items() if any(_same_shape(match, v) for v in values)]
         if alike and match[0] not in known and "id" not in alike:
             near = [value for value in collection.values[alike[0]] if _same_shape(match, value)]
-            yield Unknown(match[0], collection.name, alike[0], tuple(_near(match[0], near)))
+            yield Unknown(match[0], collection.name, alike[0], tuple(nearest_names(match[0], near)))
     for field, values in collection.values.items() if asked.sure else ():
         said = re.search(
             rf" {re.escape(fold_name(field.replace('_', ' ')))} (?:is |equal to |gelijk aan )?(\w+) ", asked.rest
@@ -115,7 +115,7 @@ def _no_value(question: str, asked: Asked, collection: Collection) -> Iterable[U
         folded = [fold_name(value.replace("_", " ")) for value in values]
         known_word = any(value.startswith(word) for value in folded) or _is_function(word) or _is_cue(word)
         if word and not known_word and collection.fields[field] != TIME:
-            yield Unknown(word, collection.name, field, tuple(_near(word, list(values))))
+            yield Unknown(word, collection.name, field, tuple(nearest_names(word, list(values))))
 
 
 def _same_shape(match: re.Match[str], value: str) -> bool:
@@ -123,7 +123,7 @@ def _same_shape(match: re.Match[str], value: str) -> bool:
     return other is not None and other[1] == match[1]
 
 
-def _near(name: str, known: list[str]) -> list[str]:
+def nearest_names(name: str, known: list[str]) -> list[str]:
     """Those most like it in writing; the first ones when none is."""
     return get_close_matches(name, known, n=_NEAREST) or known[:_NEAREST]
 

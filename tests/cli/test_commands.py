@@ -169,17 +169,24 @@ def test_chat_survives_a_refusal(run: Run) -> None:
     assert TEXT.strip() in result.out
 
 
-def test_prompts_render_shows_what_a_model_is_sent(run: Run, tmp_path: Path) -> None:
-    """`prompts render` prints the messages with the passages found, their hash and tokens; a greeting sends none."""
+def test_prompts_render_shows_what_a_model_is_sent(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`prompts render` prints the messages with the passages found, their hash and tokens, and before them what a
+    configured model is asked first; a greeting sends none. No model is called."""
     (tmp_path / "pumps.md").write_text(HANDBOOK)
     run("ingest", str(tmp_path / "pumps.md"), "--data-dir", "d")
     document = json.loads(run("prompts", "render", "What moves the glycol?", "--data-dir", "d", "--json").out)
     assert [message["role"] for message in document["messages"]] == ["system", "user"]
     assert "Pump P-101 moves the glycol" in document["messages"][1]["content"]
     assert document["tokens"] > 100
+    assert document["decision"] is None
     shown = run("prompts", "render", "What moves the glycol?", "--data-dir", "d").out
     assert f"prompt {document['prompt']} · {document['tokens']} tokens" in shown
     assert "nothing would be sent" in run("prompts", "render", "Hello!", "--data-dir", "d").out
+    monkeypatch.setenv("CHATSERVER_MODEL", "some-model")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    first = json.loads(run("prompts", "render", "What moves the glycol?", "--data-dir", "d", "--json").out)["decision"]
+    assert first["messages"][-1]["content"].endswith("Message: What moves the glycol?")
+    assert f"prompt {first['prompt']}" in run("prompts", "render", "What moves the glycol?", "--data-dir", "d").out
 
 
 def test_another_embedder(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

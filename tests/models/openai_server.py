@@ -47,6 +47,36 @@ def streaming(*events: str) -> Answer:
     return answer
 
 
+def completing(content: str | None, finish: str = "stop", refusal: str | None = None) -> Answer:
+    """A completion that comes whole."""
+    message = {"role": "assistant", "content": content, "refusal": refusal}
+    body = {
+        "id": "x",
+        "object": "chat.completion",
+        "created": 0,
+        "model": "m",
+        "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": None}],
+    }
+
+    async def answer(request: Request) -> Response:
+        return JSONResponse(body)
+
+    return answer
+
+
+RETRIEVE = {"reason": "a question", "kind": "retrieve", "language": "en", "query": "", "queries": []}
+
+
+def strict(schema: dict[str, Any]) -> bool:
+    """Whether OpenAI takes it for a strict one: in every object all properties are required and no others allowed."""
+    parts = [part for part in schema.values() if isinstance(part, dict)]
+    parts += [one for part in schema.values() if isinstance(part, list) for one in part if isinstance(one, dict)]
+    if schema.get("type") == "object":
+        whole = sorted(schema["required"]) == sorted(schema["properties"])
+        return schema.get("additionalProperties") is False and whole and all(map(strict, parts))
+    return all(map(strict, parts))
+
+
 def refusing(status: int, retry_after: str | None = None, code: str | None = None, message: str = "no") -> Answer:
     headers = None if retry_after is None else {"Retry-After": retry_after}
 
@@ -57,8 +87,9 @@ def refusing(status: int, retry_after: str | None = None, code: str | None = Non
 
 
 class OpenAIServer:
-    """One `answer` for every completion, vectors for every embedding unless it is `refusing`; remembers what it was
-    asked and over which connections, and whether a stalled stream was closed."""
+    """One `answer` for every completion, one `filling` for every form that is to be filled in by a strict schema,
+    vectors for every embedding unless it is `refusing`; remembers what it was asked (`forms` apart) and over which
+    connections, and whether a stalled stream was closed."""
 
     def __init__(self, url: str = "") -> None:
         self.url = url
@@ -66,8 +97,10 @@ class OpenAIServer:
 
     def reset(self) -> None:
         self.answer: Answer = streaming(*HELLO)
+        self.filling: Answer = completing(json.dumps(RETRIEVE))
         self.refusing: Answer | None = None
         self.asked: list[tuple[dict[str, Any], str]] = []
+        self.forms: list[tuple[dict[str, Any], str]] = []
         self.connections: set[int] = set()
         self.under_way = self.most_under_way = 0
         self.latency_s = 0.0
@@ -75,8 +108,16 @@ class OpenAIServer:
         self.closed = asyncio.Event()
 
     async def complete(self, request: Request) -> Response:
-        await self._note(request)
-        return await self.answer(request)
+        body: dict[str, Any] = await request.json()
+        form = body.get("response_format")
+        if form is None:
+            await self._note(request)
+            return await self.answer(request)
+        self.forms.append((body, request.headers["authorization"]))
+        named = form["json_schema"]
+        if form["type"] != "json_schema" or named["strict"] is not True or not strict(named["schema"]):
+            return await refusing(400, message="Invalid schema for response_format")(request)
+        return await self.filling(request)
 
     async def embed(self, request: Request) -> Response:
         body = await self._note(request)
