@@ -179,7 +179,7 @@ async def many_nodes(
             stack.enter_context(serving(nodes[-1], ready=False))
         for node in nodes:
             await asyncio.to_thread(node.wait_ready)
-        address = await stack.enter_async_context(front([node.port for node in nodes]))
+        address = await stack.enter_async_context(front([node.place for node in nodes]))
         yield ManyNodes(nodes, networks, redis, address, rng)
         for node in nodes:  # the last one hit may still be starting
             if node.has_ended():

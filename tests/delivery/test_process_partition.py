@@ -1,4 +1,7 @@
-"""Three nodes on one Redis, one of them over a network that is cut, late, or deaf."""
+"""Three nodes on one Redis, each at a loopback address of its own; the network of one of them is cut, late, or deaf.
+
+What is cut are relays: its way to Redis, and that of its clients to it.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -31,7 +34,8 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 @pytest.fixture(scope="module")
 def others(redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sequence[Server]]:
     """The two nodes whose network is good."""
-    with all_serving([node(redis.url, tmp_path_factory.mktemp("node")) for _ in range(2)]) as servers:
+    nodes = [node(redis.url, tmp_path_factory.mktemp("node"), host=host) for host in ("127.0.0.1", "127.0.0.2")]
+    with all_serving(nodes) as servers:
         yield servers
 
 
@@ -63,16 +67,18 @@ async def island(redis: RedisServer, others: Sequence[Server], tmp_path: Path) -
 @asynccontextmanager
 async def _island(redis: RedisServer, others: Sequence[Server], tmp_path: Path) -> AsyncIterator[Island]:
     async with proxy(redis.port) as to_redis:
-        with serving(node(f"redis://127.0.0.1:{to_redis.port}", tmp_path / "island"), ready=False) as server:
+        third = node(f"redis://127.0.0.1:{to_redis.port}", tmp_path / "island", host="127.0.0.3")
+        with serving(third, ready=False) as server:
             await asyncio.to_thread(server.wait_ready)
-            async with proxy(server.port) as to_it, front([other.port for other in (server, *others)]) as address:
+            places = [other.place for other in (server, *others)]
+            async with proxy(server.port, server.host) as to_it, front(places) as address:
                 yield Island(server, to_redis, to_it, address)
                 to_redis.flow()  # it needs Redis to end well
 
 
 async def is_ready(server: Server) -> bool:
     async with httpx.AsyncClient(trust_env=False, timeout=SOON_S) as http:
-        return (await http.get(f"http://127.0.0.1:{server.port}/readyz")).status_code == 200
+        return (await http.get(f"http://{server.host}:{server.port}/readyz")).status_code == 200
 
 
 @pytest.mark.parametrize("from_clients", [False, True], ids=["from Redis", "from Redis and clients"])

@@ -110,15 +110,17 @@ async def restart(server: Server) -> None:
 
 async def taken_out(address: Front, server: Server, load: Load) -> None:
     """New connections go elsewhere, and whoever was on the way here has been accepted."""
-    address.leave(server.port)
+    address.leave(server.place)
     under_way = [(client, id) for client in load.visitors for id in client.pending]
     await eventually(lambda: all(id not in client.pending for client, id in under_way), within_s=END_S)
 
 
 @asynccontextmanager
 async def behind(nodes: list[Server], name: str) -> AsyncIterator[tuple[Front, Play]]:
-    ports = [node.port for node in nodes]
-    async with front(ports) as address, playing(Target(address.url, scripted_question), name) as play:
+    async with (
+        front([node.place for node in nodes]) as address,
+        playing(Target(address.url, scripted_question), name) as play,
+    ):
         yield address, play
 
 
@@ -132,7 +134,7 @@ async def test_a_rolling_restart(nodes: list[Server], rounds: int) -> None:
             for server in nodes * rounds:
                 await taken_out(address, server, load)
                 await restart(server)
-                address.join(server.port)
+                address.join(server.place)
         report = await holds(play, nodes[0])
     assert (address.refused, put_off(load.visitors)) == (0, 0)
     assert restarts_met(load.tabs) >= 1, "somebody was there when a node ended"

@@ -8,8 +8,12 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import TypeAlias
 
 import httpx
+
+Place: TypeAlias = tuple[str, int]
+"""Host and port of a node."""
 
 _CHUNK = 65_536
 _HEALTH_S = 5.0
@@ -17,24 +21,24 @@ _HEALTH_S = 5.0
 
 
 class Front:
-    """`async with front(ports) as address:`; `address.url` in place of a node's."""
+    """`async with front(places) as address:`; `address.url` in place of a node's."""
 
-    def __init__(self, ports: Sequence[int]) -> None:
+    def __init__(self, places: Sequence[Place]) -> None:
         self.url = ""
         self.refused = 0
         """Clients for which there was no node, or whose WebSocket the node did not open."""
-        self.served: Counter[int] = Counter()
+        self.served: Counter[Place] = Counter()
         """Connections that each node has had."""
-        self._ports = list(ports)
+        self._places = list(places)
         self._tasks: set[asyncio.Task[None]] = set()
         self._health = httpx.AsyncClient(timeout=_HEALTH_S, trust_env=False, limits=httpx.Limits(max_connections=None))
 
-    def leave(self, port: int) -> None:
+    def leave(self, place: Place) -> None:
         """The node gets no new connection; those that it has stay."""
-        self._ports.remove(port)
+        self._places.remove(place)
 
-    def join(self, port: int) -> None:
-        self._ports.append(port)
+    def join(self, place: Place) -> None:
+        self._places.append(place)
 
     def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._serve(reader, writer))
@@ -70,28 +74,29 @@ class Front:
 
     async def _begun(self, request: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, bytes] | None:
         """The first node in turn that has answered the request with something."""
-        tried: set[int] = set()
-        while port := next((port for port in self._ports if port not in tried), None):
-            tried.add(port)
-            self._ports.remove(port)  # the last in the next turn
-            self._ports.append(port)
-            if not await self._is_ready(port):
+        tried: set[Place] = set()
+        while place := next((place for place in self._places if place not in tried), None):
+            tried.add(place)
+            self._places.remove(place)  # the last in the next turn
+            self._places.append(place)
+            if not await self._is_ready(place):
                 continue
             try:
-                upstream, upward = await asyncio.open_connection("127.0.0.1", port)
+                upstream, upward = await asyncio.open_connection(*place)
                 upward.write(request)
                 first = await upstream.read(_CHUNK)
             except OSError:
                 continue
             if first:
-                self.served[port] += 1
+                self.served[place] += 1
                 return upstream, upward, first
             upward.close()
         return None
 
-    async def _is_ready(self, port: int) -> bool:
+    async def _is_ready(self, place: Place) -> bool:
+        host, port = place
         try:
-            return (await self._health.get(f"http://127.0.0.1:{port}/readyz")).status_code == 200
+            return (await self._health.get(f"http://{host}:{port}/readyz")).status_code == 200
         except httpx.HTTPError:
             return False
 
@@ -103,9 +108,9 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 @asynccontextmanager
-async def front(ports: Sequence[int]) -> AsyncIterator[Front]:
-    """Before the nodes on these ports of this machine; its connections end with it."""
-    address = Front(ports)
+async def front(places: Sequence[Place]) -> AsyncIterator[Front]:
+    """Before these nodes; its connections end with it."""
+    address = Front(places)
     listener = await asyncio.start_server(address.take, "127.0.0.1", 0)
     address.url = f"ws://127.0.0.1:{listener.sockets[0].getsockname()[1]}/ws"
     try:

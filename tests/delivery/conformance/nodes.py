@@ -10,10 +10,10 @@ from tests.delivery.conformance.scenarios import Play
 from tests.delivery.conformance.server import Server, serving
 
 
-def node(url: str, directory: Path, way: str = "uvicorn", **settings: str) -> Server:
+def node(url: str, directory: Path, way: str = "uvicorn", host: str = "127.0.0.1", **settings: str) -> Server:
     """`directory` is made, and is this node's alone."""
     directory.mkdir(exist_ok=True)
-    return Server(directory / "data", way, settings={"CHATSERVER_REDIS_URL": url, **settings})
+    return Server(directory / "data", way, settings={"CHATSERVER_REDIS_URL": url, **settings}, host=host)
 
 
 @contextmanager

@@ -31,7 +31,7 @@ class _Link:
 class Proxy:
     """`async with proxy(port) as network:`; `network.url` in place of the server's."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, host: str) -> None:
         self.url = ""
         self.port = 0
         """Where it listens, for what is no WebSocket."""
@@ -41,7 +41,7 @@ class Proxy:
         """Waited before each piece of `_CHUNK` bytes from the server."""
         self.receive_buffer: int | None = None
         """Bytes that the server's side may have on the way; a small one makes the server wait for a slow client."""
-        self._port = port
+        self._place = (host, port)
         self._up, self._down = asyncio.Event(), asyncio.Event()
         self.flow()
         self._half_open: set[_Link] = set()
@@ -68,7 +68,7 @@ class Proxy:
 
     def redirect(self, port: int) -> None:
         """Another server takes the place of this one: every link is reset, and the next ones lead there."""
-        self._port = port
+        self._place = (self._place[0], port)
         self.reset()
 
     def reset(self) -> None:
@@ -109,7 +109,7 @@ class Proxy:
         if self.receive_buffer is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
         try:
-            await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", self._port))
+            await asyncio.get_running_loop().sock_connect(connection, self._place)
         except OSError:
             connection.close()
             raise
@@ -142,9 +142,9 @@ class Proxy:
 
 
 @asynccontextmanager
-async def proxy(port: int) -> AsyncIterator[Proxy]:
+async def proxy(port: int, host: str = "127.0.0.1") -> AsyncIterator[Proxy]:
     """In front of a server on this machine; its links end with it."""
-    network = Proxy(port)
+    network = Proxy(port, host)
     listener = await asyncio.start_server(network.serve, "127.0.0.1", 0)
     network.port = listener.sockets[0].getsockname()[1]
     network.url = f"ws://127.0.0.1:{network.port}/ws"

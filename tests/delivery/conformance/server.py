@@ -138,6 +138,7 @@ class Server:
     arguments: Sequence[str] = ()
     directory: Path = ROOT
     """Where it is started, and where its code is."""
+    host: str = "127.0.0.1"
     port: int = field(default_factory=free_port)
     forgives: str = ""
     """A traceback that the test brings about."""
@@ -151,7 +152,11 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"ws://127.0.0.1:{self.port}/ws"
+        return f"ws://{self.host}:{self.port}/ws"
+
+    @property
+    def place(self) -> tuple[str, int]:
+        return self.host, self.port
 
     @property
     def pid(self) -> int:
@@ -174,7 +179,7 @@ class Server:
             **LOGS[self.log].environment(self.data),
             **self.settings,
         }
-        command = [*WAYS[self.way], "--host", "127.0.0.1", "--port", str(self.port), *self.arguments]
+        command = [*WAYS[self.way], "--host", self.host, "--port", str(self.port), *self.arguments]
         with self.output.open("ab") as output:
             self._process = subprocess.Popen(
                 command, stdout=output, stderr=output, env=environment, cwd=self.directory, start_new_session=True
@@ -196,7 +201,7 @@ class Server:
     def is_ready(self) -> bool:
         if self.way.startswith("serve") and "is ready" not in self.printed():  # all its workers
             return False
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)) as connection:
+        with closing(http.client.HTTPConnection(self.host, self.port, timeout=2)) as connection:
             try:
                 connection.request("GET", "/readyz")
                 return connection.getresponse().status == 200
