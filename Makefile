@@ -53,10 +53,12 @@ chaos: $(STAMP)
 	$(BIN)/python -m tests.delivery.chaos $(CHAOS)
 
 # Compiled with hashes and without an index address; `uv.lock` would carry one.
+# The second file is what the container has: no tools, the extras of the real engines.
+LOCK := VIRTUAL_ENV=$(VENV) $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+    --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml
 lock:
-	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	    --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
-	    --group dev pyproject.toml --output-file requirements.lock
+	$(LOCK) --group dev --output-file requirements.lock
+	$(LOCK) --extra pinecone --extra neo4j --group build --constraint requirements.lock --output-file deploy/requirements.lock
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
