@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from chatserver.answers.log import LogUnavailable
-from chatserver.edge import ai_sdk, answers, events, graph, knowledge, operations, page, session
+from chatserver.edge import ai_sdk, answers, completions, events, graph, knowledge, operations, page, session
 from chatserver.edge.drain import drain_on_signals
 from chatserver.edge.gate import Gate
 from chatserver.edge.heap import freeze_heap
@@ -59,6 +59,7 @@ def create_app(
             *answers.ROUTES,
             *events.ROUTES,
             *ai_sdk.ROUTES,
+            *completions.ROUTES,
             *knowledge.ROUTES,
             *graph.ROUTES,
             *operations.ROUTES,

@@ -12,6 +12,7 @@ from chatserver.protocol.commands import InvalidCommand
 _STATUS: Final = {
     ErrorCode.INVALID_JSON: 400,
     ErrorCode.FORBIDDEN: 403,
+    ErrorCode.MODEL_NOT_FOUND: 404,
     ErrorCode.PROVIDER_KEY_REFUSED: 403,
     ErrorCode.MESSAGE_TOO_LARGE: 413,
     ErrorCode.DRAINING: 503,

@@ -9,7 +9,7 @@ Theory of operation
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -108,7 +108,7 @@ class StreamedAnswer(Response):
         head: Head,
         *,
         breaks_off: bool = False,
-        on_leave: Callable[[], None] = lambda: None,
+        on_leave: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._connections = connections
         self._identity = identity
@@ -124,7 +124,8 @@ class StreamedAnswer(Response):
                 await socket.begin()
         await self._connections.serve(socket, self._identity, self._telling)
         if socket.left and not self._telling.whole:
-            self._on_leave()
+            if self._on_leave is not None:
+                await self._on_leave()
         elif not socket.begun and not socket.left:
             detail = "This server is restarting; the answer goes on, ask for it again."
             await problem_response(Problem(503, ErrorCode.DRAINING, detail, retry_after_s=1))(scope, receive, send)

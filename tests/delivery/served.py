@@ -22,7 +22,7 @@ from chatserver.access.identity import Identity
 from chatserver.answers.log import AnswerLog, LogUnavailable
 from chatserver.answers.meta import AnswerMeta
 from chatserver.delivery.manager import ConnectionManager, DeliveryPolicy
-from chatserver.edge import ai_sdk, answers, events, operations
+from chatserver.edge import ai_sdk, answers, completions, events, operations
 from chatserver.edge.gate import Gate
 from chatserver.edge.problems import Problem, on_bug, on_http_exception, on_log_unavailable, on_problem
 from chatserver.edge.websocket import AI_SDK, ChatSocket
@@ -68,6 +68,10 @@ class ScriptedPipeline:
     def release(self, entries: int = 1) -> None:
         for _ in range(entries):
             self._held.release()
+
+    def take_back(self) -> None:
+        """What was released and not used is held again."""
+        self._held = asyncio.Semaphore(0)
 
     async def run(self, question: Question, told: Sequence[Chunk] = ()) -> AsyncGenerator[Chunk, None]:
         held = question.text.startswith("held ")
@@ -149,6 +153,7 @@ def _app(system: System) -> Starlette:
             *answers.ROUTES,
             *events.ROUTES,
             *ai_sdk.ROUTES,
+            *completions.ROUTES,
             *operations.ROUTES,
         ],
         exception_handlers={

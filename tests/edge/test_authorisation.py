@@ -43,6 +43,7 @@ PUBLIC = Row(200, 200, 200, 200)
 OPERATOR = Row(403, 403, 401, 401)  # neither user is one
 RESUME = {"type": "resume", "requestId": "r", "id": "hers"}
 MESSAGE = {"id": "m", "role": "user", "parts": [{"type": "text", "text": "/script tokens=3"}]}
+COMPLETION = {"model": "chatserver", "messages": [{"role": "user", "content": "/script tokens=3"}], "stream": True}
 SOCKET = Row("welcome", "welcome", "4401", "4401")
 
 MATRIX: Mapping[tuple[str, str], Row] = {
@@ -58,6 +59,8 @@ MATRIX: Mapping[tuple[str, str], Row] = {
     ("GET", "/api/chat/{chat:path}"): Row(200, 200, 401, 401, path="/api/chat/{chat}"),
     ("GET", "/api/chat/{chat:path}/stream"): Row(200, 204, 401, 401, path="/api/chat/{chat}/stream"),
     ("DELETE", "/api/chat/{chat:path}/stream"): Row(204, 204, 401, 401, path="/api/chat/{chat}/stream"),
+    ("GET", "/v1/models"): Row(200, 200, 401, 401),
+    ("POST", "/v1/chat/completions"): Row(200, 200, 401, 401, body=COMPLETION),
     ("GET", "/v1/chats"): Row(200, 200, 401, 401),
     ("GET", "/v1/chats/{chat:path}/answers"): Row(200, 200, 401, 401, path="/v1/chats/{chat}/answers"),
     ("GET", "/v1/passages/{passage:path}"): Row(404, 404, 401, 401, path="/v1/passages/none"),
