@@ -3,14 +3,15 @@
 A row is the groups' values, then the aggregates, in the order of the query.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from typing import Final
+from typing import Final, get_args
 
 from graph.errors import InvalidAggregate, UnknownField
 from graph.fields import BOOLEAN, NUMBER, TIME, values_of
-from graph.types import Aggregate, Condition, Group, Record, RecordQuery
+from graph.types import Aggregate, Condition, Function, Group, Record, RecordQuery
 from retrieval.types import Scalar
 
 PERIODS: Final = {"day": 10, "month": 7}
@@ -51,6 +52,12 @@ def total(query: RecordQuery, fields: Mapping[str, str], row: Sequence[Scalar | 
     told = [_told_group(group, fields, value) for group, value in zip(query.groups, groups, strict=True)]
     told += [_told_total(of_one, fields, value) for of_one, value in zip(query.aggregates, numbers, strict=True)]
     return Record(query.collection, _id(query, told), dict(zip(_names(query), told, strict=True)))
+
+
+def is_total(record: Record) -> bool:
+    """Whether this is a row of `total`, rather than a record."""
+    totals = [name for name in record.fields if name.split(" ")[0] in get_args(Function)]
+    return any(re.match(rf"{re.escape(name)}(?:[ ,]|$)", record.id) for name in totals)
 
 
 def _check_aggregate(aggregate: Aggregate, fields: Mapping[str, str]) -> None:

@@ -146,8 +146,9 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a query of the records did not find. `code` is `unknown_value`, `unknown_field`, `unknown_collection` or
-    `empty_range`; `nearest` are names that exist."""
+    """What was not found, or not looked for. Of a query of the records: `code` is `unknown_value`, `unknown_field`,
+    `unknown_collection` or `empty_range`, and `nearest` are names that exist. Of a further step: `nothing_more`,
+    `not_searched` (it failed), `not_followed` (there were too many)."""
 
     code: str
     name: str

@@ -35,12 +35,18 @@ _NOTES: Mapping[Language, Mapping[str, str]] = {
         "unknown_field": "{of} has no field “{name}”.",
         "unknown_collection": "There are no records called “{name}”.",
         "empty_range": "There is no {of} with {name}.",
+        "nothing_more": "Nothing more was found about “{name}”.",
+        "not_searched": "It could not be searched for “{name}” just now.",
+        "not_followed": "It was not followed up: “{name}”.",
     },
     "nl": {
         "unknown_value": "Geen {of} heet “{name}”.",
         "unknown_field": "{of} heeft geen veld “{name}”.",
         "unknown_collection": "Er zijn geen gegevens die “{name}” heten.",
         "empty_range": "Er is geen {of} met {name}.",
+        "nothing_more": "Over “{name}” is verder niets gevonden.",
+        "not_searched": "Er kon nu niet worden gezocht naar “{name}”.",
+        "not_followed": "Niet verder uitgezocht: “{name}”.",
     },
 }
 _THERE_IS: Mapping[Language, str] = {"en": "There is:", "nl": "Wel is er:"}

@@ -18,6 +18,7 @@ from chatserver.models.features import Candidate, Features, candidates, features
 from chatserver.models.port import Context, ModelPart, ModelRequest, NoticePart, TextPart
 from chatserver.models.selection import MOST, by_probability, is_sure, judged, kept
 from chatserver.models.weights import Weights, shipped
+from graph.totals import is_total
 from graph.types import Fact
 from retrieval.errors import RetrievalError
 from retrieval.ports import Embedder
@@ -115,9 +116,12 @@ def extract(request: ModelRequest, sight: Sight, weights: Weights) -> Extract:
 
 
 def _most(context: Context, tier: Tier) -> int:
-    """Sentences. What was looked up for a name that a record holds is about that name: nothing of it is refused."""
+    """Sentences; none beside totals, which are the whole answer. What was looked up for a name that a record holds is
+    about that name: nothing of it is refused."""
     if context.looked:
         return min(MOST, MOST_BESIDE_RECORDS * len(context.looked))
+    if _totals_alone(context):
+        return 0
     return 0 if tier == "not_covered" else MOST_BESIDE_RECORDS if context.records else MOST
 
 
@@ -151,8 +155,14 @@ def _compose(request: ModelRequest, chosen: Sequence[Candidate], covered: Covera
         notes=context.notes,
         table=composition.table(context.records, context.record_numbers),
         quotes=composition.quotes(context.passages, context.passage_numbers, chosen),
-        facts=composition.bullets(_helpful(context.facts, request.question), _numbers(context)),
+        facts=composition.bullets(
+            [] if _totals_alone(context) else _helpful(context.facts, request.question), _numbers(context)
+        ),
     )
+
+
+def _totals_alone(context: Context) -> bool:
+    return bool(context.records) and all(map(is_total, context.records))
 
 
 def _numbers(context: Context) -> dict[str, int]:

@@ -59,6 +59,8 @@ _COURTESY = re.compile(
     r"^(?:(?:hi|hello|hey|hallo|hoi|dag|please|so|and|ok|okay|oke|nou|en)(?: there)? )+"
     r"|(?: (?:please|thanks|thank you|alstublieft|alsjeblieft|aub|bedankt|bot|assistant|assistent))+$"
 )
+_CODE = re.compile(r"\b[A-Za-z]{1,6}-\d+\b")
+"""The letters of `TE-003` are no Dutch word."""
 _POSSESSIVE = re.compile(r"['’](?=s\b)")
 
 _REASONS: dict[Kind, str] = {
@@ -90,7 +92,7 @@ def decide(question: str) -> Decision:
         for kind, tongue, pattern in _TABLE:
             if pattern.fullmatch(phrase):
                 return _decision(kind, tongue)
-    return _decision("retrieve", "nl" if said.split()[0] in _DUTCH else language(question))
+    return _decision("retrieve", "nl" if said.split()[0] in _DUTCH else language(_CODE.sub(" ", question)))
 
 
 def _decision(kind: Kind, tongue: Language) -> Decision:

@@ -3,7 +3,7 @@
     he, she, his …        the person that the last answer names
     it, that, its …       what the last question is about
     there, daar           the place that the last answer names
-    and X? en X?          the last question, with X in the place of what it named
+    and X? en X?          the last question, with X in the place of what it named (`and the oldest?`: of its order)
     why? how much?        the question, with what the last one is about behind it
 
 In order: only the first rule that fits is used. What fits none is left as it is: a needless rewriting spoils a
@@ -47,6 +47,12 @@ _PRONOUN_NL = re.compile(
 )
 _THERE_NL = re.compile(r"\bdaar\b", re.IGNORECASE)
 _HAS_NOUN = re.compile(r"\b(?:the|an?|which|what|every|each|all|de|het|een|welke?|elke?|alle)\s+[^\W\d_]{3,}", re.I)
+_NUMBER = re.compile(r"\d{3}")  # of something: `event 4711`
+_ORDER = re.compile(
+    r"\b(?:newest|latest|most recent|oldest|first|last|highest|lowest|largest|smallest|longest|shortest"
+    r"|nieuwste|laatste|meest recente|oudste|eerste|hoogste|laagste|grootste|kleinste|langste|kortste)\b",
+    re.IGNORECASE,
+)
 _PLACE = re.compile(r"\b(?:in|at|near|on|te|bij|nabij|op)\s+(?:the |de |het )?$", re.IGNORECASE)
 _NO_NAMES = NameTrie()
 
@@ -103,6 +109,9 @@ def _replaced_topic(question: str, last: _Last) -> str | None:
     new = next(group for group in found.groups() if group)
     if len(new.split()) > _FEW_WORDS or _ASKS & set(words(new)) or _THING.search(new):
         return None
+    order = _ORDER.search(last.question)
+    if order and _ORDER.fullmatch(_bare(new)):  # "and the oldest?" of what was the newest
+        return last.question[: order.start()] + _bare(new) + last.question[order.end() :]
     same_head = re.search(rf"\b{re.escape(_head(new))}\s+[\w-]*\d[\w-]*", last.question, re.IGNORECASE)
     if same_head:
         return last.question[: same_head.start()] + _bare(new) + last.question[same_head.end() :]
@@ -147,8 +156,8 @@ def _bound_dutch(question: str, last: _Last, named: bool) -> str | None:
 
 
 def _completed(question: str, last: _Last) -> str | None:
-    """Two content words or fewer without a noun phrase or a name of their own take the last topic along."""
-    short = len(content_words(question)) <= 2 and not _HAS_NOUN.search(question)
+    """Two content words or fewer without a noun phrase, a name or a long number take the last topic along."""
+    short = len(content_words(question)) <= 2 and not _HAS_NOUN.search(question) and not _NUMBER.search(question)
     return _behind(question, last.topic) if short and not _named(question) else None
 
 

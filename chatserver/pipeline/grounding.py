@@ -45,7 +45,8 @@ _WORD = re.compile(r"[^\W_]+")
 _ABSENCE = re.compile(
     r"\b(?:sources?|documents?|passages?|records?|bron|bronnen|documenten|fragmenten|gegevens)\b[^.]*"
     r"\b(?:not|n't|no|nothing|only|niet|niets|geen|maar gedeeltelijk)\b"
-    r"|\bnothing (?:was|is|could be) found\b|\bniets (?:gevonden|te vinden)\b"
+    r"|\bcould not be searched\b|\bkon nu niet worden gezocht\b|\bnot followed up\b|^niet verder uitgezocht\b"
+    r"|\bnothing (?:more )?(?:was|is|could be) found\b|\bniets (?:gevonden|te vinden)\b"
     r"|^no [\w ]+ (?:is called|exists)\b|^geen [\w ]+ heet\b|\bhas no field\b|\bheeft geen veld\b"
     r"|^there (?:is|are) no \S+ (?:with|called)\b|^er (?:is|zijn) geen \S+ (?:met|die)\b|^there is:|^wel is er:",
     re.IGNORECASE,

@@ -6,7 +6,8 @@ newest record tells how far the records reach. A record that tells of a failure 
 newest record of the other collections likewise.
 
 Looking ends when nothing is left to follow (`nothing_to_follow`), a step found nothing new (`nothing_new`) or failed
-(`failed`), or after `MOST_LOOKS` (`most_steps`).
+(`failed`), or after `MOST_LOOKS` (`most_steps`). What is left open then is a note of the last step, for the answer to
+tell.
 """
 
 import re
@@ -16,6 +17,7 @@ from dataclasses import dataclass, replace
 from chatserver.models.port import Context
 from graph.names import fold_name, record_names
 from graph.planning.plan import Plan, Unknown
+from graph.planning.wording import query_text
 from graph.records import is_failure_field
 from graph.totals import condition_text
 from graph.types import Condition, Note, Record, RecordQuery
@@ -65,6 +67,21 @@ def notes(plan: Plan, found: Sequence[Sequence[Record]]) -> tuple[Note, ...]:
             if query.conditions
         ]
     )
+
+
+def left_open(look: Look, added: Context, waiting: Sequence[Look], stopped: str) -> tuple[Note, ...]:
+    """What a step leaves unsaid: the answer says so, rather than end as if that were all. `waiting` are the looks after
+    it, `stopped` why none of them is done."""
+    if stopped == "failed":
+        return (Note("not_searched", _what(look), ""),)
+    found = added.passages or added.records
+    dead_end = () if found else (Note("nothing_more", _what(look), ""),)
+    not_done = [Note("not_followed", _what(other), "") for other in waiting] if stopped == "most_steps" else []
+    return (*dead_end, *not_done)
+
+
+def _what(look: Look) -> str:
+    return look.search if look.query is None else query_text(look.query)
 
 
 def new(known: Context, found: Context) -> Context:

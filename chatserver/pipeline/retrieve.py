@@ -14,7 +14,7 @@ from typing import Literal, Protocol, TypeAlias, TypeVar
 import structlog
 
 from chatserver.models.port import Context
-from chatserver.pipeline.looking import Look, looks, new, notes, onward
+from chatserver.pipeline.looking import Look, left_open, looks, new, notes, onward
 from graph.planning.checked import checked
 from graph.planning.plan import Plan
 from graph.planning.wording import query_text
@@ -149,7 +149,9 @@ class Retriever:
         """A further step, the first of those waiting: what it adds to what is known. `done` steps went before it."""
         added, legs = await self._added(waiting[0], known, namespace, filter)
         failed = any(leg.state is not LegState.OK for leg in legs)
-        return Retrieved(added, legs, *onward(waiting[1:], done + 1, added, failed))
+        onwards, stopped = onward(waiting[1:], done + 1, added, failed)
+        unsaid = left_open(waiting[0], added, waiting[1:], stopped)
+        return Retrieved(replace(added, notes=unsaid), legs, onwards, stopped)
 
     async def _added(
         self, look: Look, known: Context, namespace: str, filter: Filter | None
@@ -202,10 +204,16 @@ class Retriever:
         proposed: Sequence[RecordQuery],
     ) -> "_Planned":
         collections = await records.collections(namespace=namespace)
-        by_rules = plan(text, collections, asked_at)
-        planned = by_rules or checked(proposed, collections)
-        found = [tuple(await records.query(query, namespace=namespace)) for query in planned.queries]
-        return _Planned(planned, tuple(found), "rules" if by_rules else "model")
+
+        async def asked(planned: Plan, by: Planner) -> _Planned:
+            rows = [tuple(await records.query(query, namespace=namespace)) for query in planned.queries]
+            if planned.maybe:  # what was looked for on suspicion alone and is not there was never asked for
+                pairs = [(query, found) for query, found in zip(planned.queries, rows, strict=True) if found]
+                planned, rows = Plan(tuple(query for query, _ in pairs)), [found for _, found in pairs]
+            return _Planned(planned, tuple(rows), by)
+
+        by_rules = await asked(plan(text, collections, asked_at), "rules")
+        return by_rules if by_rules.plan else await asked(checked(proposed, collections), "model")
 
     async def _leg(self, name: str, work: Awaitable[T], ends: float) -> tuple[T | None, LegReport]:
         """The work's result, or None and why. A bug in one leg must not cost the answer: it is logged and contained."""

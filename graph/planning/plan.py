@@ -14,6 +14,7 @@ from difflib import get_close_matches
 
 from graph.fields import TIME
 from graph.names import fold_name
+from graph.planning.ids import codes_as_ids, named_by_id
 from graph.records import Asked, asked_of, failing, time_field, values_named
 from graph.types import Collection, RecordQuery
 from retrieval.text import STOP_WORDS
@@ -42,19 +43,24 @@ class Unknown:
 class Plan:
     queries: tuple[RecordQuery, ...] = ()
     unknown: tuple[Unknown, ...] = ()
+    maybe: bool = False
+    """Whether the question may ask for no records at all: finding none then says nothing."""
 
     def __bool__(self) -> bool:
         return bool(self.queries or self.unknown)
 
 
 def record_plan(question: str, collections: Mapping[str, Collection], now: datetime) -> Plan:
-    """Empty when the question does not clearly ask for records."""
+    """Empty when the question does not clearly ask for records, and names nothing that may be one's id."""
+    if by_id := named_by_id(question, collections):
+        return Plan((by_id,))
     asked = asked_of(question, collections, now)
     sure = asked is not None and asked.sure  # `state` may be the last word of a collection's name too
     if not sure and _asks_for_the_state(question):
         return Plan(tuple(_state(question, collections)))
     if asked is None:
-        return Plan((), tuple(_no_collection(question, collections)))
+        unknown = tuple(_no_collection(question, collections))
+        return Plan((), unknown) if unknown else Plan(codes_as_ids(question, collections), maybe=True)
     collection = collections[asked.query.collection]
     unknown = (*_no_field(asked, collection), *_no_value(question, asked, collection))
     return Plan((), unknown) if unknown else Plan((asked.query,))

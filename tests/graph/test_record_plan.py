@@ -1,5 +1,6 @@
 """Questions to plans over all collections: totals, states, and names that do not exist."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -125,3 +126,38 @@ def test_a_field_that_does_not_exist() -> None:
 def test_what_asks_for_no_records(question: str) -> None:
     """A passage answers it."""
     assert not plan(question)
+
+
+@pytest.mark.parametrize(
+    ("question", "collection", "id"),
+    [
+        ("what is event 4711", "DoorEvent", "4711"),
+        ("What is door event DE-0017?", "DoorEvent", "DE-0017"),
+        ("Toon DoorEvent DE-0017", "DoorEvent", "DE-0017"),
+        ("Show RepairTask number 12", "RepairTask", "12"),
+        ("repair task RT-77 please", "RepairTask", "RT-77"),
+    ],
+)
+def test_a_record_is_named_by_its_id(question: str, collection: str, id: str) -> None:
+    """Its collection, whole or by its last word, and a code or number behind it."""
+    assert plan(question) == Plan((RecordQuery(collection, (Condition("id", "=", id),), limit=1),))
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["Show door event 5 minutes ago", "Which door event 2026 was the last?", "Which door event D-1 was the last?"],
+)
+def test_a_number_of_something_is_no_id(question: str) -> None:
+    """A quantity, a year, and a value of another field are none."""
+    assert not any(condition.field == "id" for query in plan(question).queries for condition in query.conditions)
+
+
+def test_a_code_alone_may_be_an_id() -> None:
+    """It is looked for where ids may be written so, on suspicion alone; a value that is known is none."""
+    found = plan("What did DE-0017 say?")
+    assert found.maybe
+    assert {query.collection for query in found.queries} == set(COLLECTIONS)
+    assert plan("What is D-31?") == Plan((), maybe=True)
+    tasks = {"RepairTask": replace(COLLECTIONS["RepairTask"], values={"id": ("RT-01", "RT-02")})}
+    assert record_plan("What did DE-0017 say?", tasks, NOW) == Plan((), maybe=True)
+    assert [query.collection for query in record_plan("What is RT-77?", tasks, NOW).queries] == ["RepairTask"]

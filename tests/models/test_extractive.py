@@ -1,7 +1,7 @@
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import pytest
 from hypothesis import given
@@ -270,6 +270,18 @@ async def test_a_refusal_needs_no_notice() -> None:
     """Where nothing is quoted there is nothing that a language model would have said better."""
     _, notices = await answer(request("Who won the football cup?"))
     assert notices == []
+
+
+async def test_totals_stand_alone() -> None:
+    """Beside a count nothing is quoted: the number is the whole answer. Beside a record something may be."""
+    asked = request("How many litres of oil does the compressor take?")
+    count = Record("Oil", "count where component = C-201", {"count": 42})
+    whole, _ = await answer(replace(asked, context=replace(asked.context, records=(count,))))
+    assert "| count where component = C-201" in whole
+    assert quoted(whole) == []
+    event = Record("Oil", "counter-1", {"count": 42})
+    beside, _ = await answer(replace(asked, context=replace(asked.context, records=(event,))))
+    assert quoted(beside)
 
 
 @given(st.text())

@@ -96,6 +96,9 @@ def plan(question: str, known: Mapping[str, Collection], now: datetime) -> Plan:
     if "state" in question:
         return Plan((RecordQuery("Snapshot"),))
     week = (Condition("t_start", ">=", "2026-03-02T00:00:00Z"), Condition("sensor", "in", ("PT-1", "PT-2")))
+    if "three weeks" in question:
+        names = ("TelemetryEvent", "DoorEvent", "PressureEvent")
+        return Plan(tuple(RecordQuery(name, (Condition("t_start", ">=", "2026-03-02T00:00:00Z"),)) for name in names))
     if "week" in question:
         return Plan((RecordQuery("TelemetryEvent", week),))
     if "unknown" in question:
@@ -486,7 +489,35 @@ async def test_a_search_that_fails_on_the_way_leaves_a_partial_answer() -> None:
     entries = await tell(pipeline(Echo(), Flaky()), question("the state"))
     _, second = (chunk["data"] for chunk in entries if chunk["type"] == "data-retrieval")
     assert (second["legs"][0]["state"], second["stopped"]) == ("failed", "failed")
+    assert [(note["code"], note["name"]) for note in second["notes"]] == [("not_searched", "bearing wear P-101")]
     assert entries[-1]["type"] == "finish"
+
+
+async def test_a_dead_end_is_told() -> None:
+    """What was followed up and brought nothing new ends the looking, and the answer's model reads that it did."""
+
+    class Empty(Library):
+        async def __call__(self, text: str, *, namespace: str, filter: Filter | None) -> Found:
+            found = await super().__call__("", namespace=namespace, filter=filter)
+            return found if text == "the state" else Found((), found.legs)
+
+    model = Echo()
+    entries = await tell(pipeline(model, Empty()), question("the state"))
+    _, second = (chunk["data"] for chunk in entries if chunk["type"] == "data-retrieval")
+    assert (second["passages"], second["stopped"]) == ([], "nothing_new")
+    assert [(note["code"], note["name"]) for note in second["notes"]] == [("nothing_more", "bearing wear P-101")]
+    assert "Nothing more was found about “bearing wear P-101”." in model.requests[0].messages[-1].content
+    assert entries[-1]["type"] == "finish"
+
+
+async def test_after_the_last_step_the_rest_is_told_as_not_followed() -> None:
+    """Three ranges of time without a record: two are asked again, the third is said to be left out."""
+    model = Echo()
+    entries = await tell(pipeline(model), question("three weeks"))
+    first, second, third = (chunk["data"] for chunk in entries if chunk["type"] == "data-retrieval")
+    assert (len(first["next"]), "stopped" in second, third["stopped"]) == (3, False, "most_steps")
+    assert [note["code"] for note in third["notes"]] == ["nothing_more", "not_followed"]
+    assert "It was not followed up: “PressureEvent, by t_start" in model.requests[0].messages[-1].content
 
 
 async def test_what_would_be_sent_has_every_step() -> None:

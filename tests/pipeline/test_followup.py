@@ -11,6 +11,8 @@ ZONE = Turn("What is the setpoint of zone 3?", "The setpoint of zone 3 is 4 degr
 PUMP = Turn("When was P-101 last serviced?", "P-101 was serviced on 2026-02-01 [1].")
 OIL = Turn("How often is the compressor oil changed?", "Every 2000 hours [1].")
 POMP = Turn("Wat is de functie van pomp P-101?", "P-101 pompt glycol rond [1].")
+EVENT = Turn("What is the newest TelemetryEvent?", "TE-065 [9].")
+TAAK = Turn("Wat is de laatste MaintenanceTask?", "MT-18 [9].")
 DIENST = Turn("Wie is de storingsdienst?", "Jan de Vries heeft dienst in Utrecht [1].")
 
 
@@ -22,6 +24,8 @@ DIENST = Turn("Wie is de storingsdienst?", "Jan de Vries heeft dienst in Utrecht
         (BORN, "How many people live there?", "How many people live in Ghent?"),
         (ZONE, "And zone 5?", "What is the setpoint of zone 5?"),
         (PUMP, "And P-102?", "When was P-102 last serviced?"),
+        (EVENT, "And the oldest?", "What is the oldest TelemetryEvent?"),
+        (TAAK, "En de eerste?", "Wat is de eerste MaintenanceTask?"),
         (PUMP, "What about its bearing?", "What about P-101's bearing?"),
         (PUMP, "Why?", "Why (P-101)?"),
         (PUMP, "Who checks that pump?", "Who checks that pump (P-101)?"),
@@ -47,6 +51,7 @@ def test_a_follow_up_stands_alone(turn: Turn, question: str, stands_for: str) ->
         "Wat moet ik doen als het naar ammoniak ruikt en dat pijn doet aan mijn ogen?",
         "Hoe lang duurt een afspraak met de leverancier?",
         "Welke alarmen zijn actief?",
+        "What is event 4711?",
         "And which alarms were raised on the eleventh of March?",
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from chatserver.pipeline.retrieve import Retriever
 from graph.errors import UnknownField
 from graph.planning.plan import Plan
-from graph.types import Collection, Fact, Record, RecordQuery
+from graph.types import Collection, Condition, Fact, Record, RecordQuery
 from retrieval.errors import NoLegAnswered, Temporary
 from retrieval.ports import Filter
 from retrieval.types import Found, LegReport, LegState, Passage, RankedPassage
@@ -46,10 +46,14 @@ class Sources:
 
     async def query(self, query: RecordQuery, *, namespace: str = "") -> list[Record]:
         await self._fault("records")
-        return [RECORD]
+        return [] if query.collection == "Nothing" else [RECORD]
 
 
 def plan(question: str, known: Mapping[str, Collection], now: datetime) -> Plan:
+    if "code" in question:
+        return Plan((RecordQuery("TelemetryEvent"), RecordQuery("Nothing")), maybe=True)
+    if "nothing" in question:
+        return Plan((RecordQuery("Nothing", (Condition("id", "=", "x"),)),), maybe="perhaps" in question)
     return Plan((RecordQuery("TelemetryEvent"),)) if "event" in question else Plan()
 
 
@@ -73,6 +77,17 @@ async def test_a_question_for_no_records_reports_no_such_leg() -> None:
     """The records leg is named only where records were asked for."""
     found = await retriever(Sources()).retrieve("what is a pump", asked_at=NOW)
     assert set(states(found.legs)) == {"keyword", "facts"}
+
+
+async def test_what_was_asked_on_suspicion_and_is_not_there_was_never_asked() -> None:
+    """A code that may be an id: where it is one the record comes, where it is none nobody hears of it. What the question
+    asks for outright is told as not found."""
+    found = await retriever(Sources()).retrieve("a code", asked_at=NOW)
+    assert (found.context.records, found.asked) == ((RECORD,), ("TelemetryEvent, at most 5",))
+    found = await retriever(Sources()).retrieve("perhaps nothing", asked_at=NOW)
+    assert (set(states(found.legs)), found.context.notes, found.stopped) == ({"keyword", "facts"}, (), "")
+    found = await retriever(Sources()).retrieve("nothing", asked_at=NOW)
+    assert [note.code for note in found.context.notes] == ["empty_range"]
 
 
 async def test_without_graph_and_records_passages_are_enough() -> None:
