@@ -80,7 +80,7 @@ async def test_a_question_for_no_records_reports_no_such_leg() -> None:
 
 
 async def test_what_was_asked_on_suspicion_and_is_not_there_was_never_asked() -> None:
-    """A code that may be an id: where it is one the record comes, where it is none nobody hears of it. What the question
+    """A code that may be an id: where it is one the record comes, else nobody hears of it. What the question
     asks for outright is told as not found."""
     found = await retriever(Sources()).retrieve("a code", asked_at=NOW)
     assert (found.context.records, found.asked) == ((RECORD,), ("TelemetryEvent, at most 5",))
