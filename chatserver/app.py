@@ -46,9 +46,9 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         chosen = settings or load_settings()
-        app.state.gate = Gate(identify or _identify(chosen), chosen.access.origins)
         async with open_system(chosen, model=model) as system, asyncio.TaskGroup() as group:
             app.state.system = system
+            app.state.gate = Gate(identify or _identify(chosen), chosen.access.origins, system.quotas)
             with drain_on_signals(group, partial(drain, system)):
                 on_started()
                 yield

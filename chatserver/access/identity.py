@@ -17,6 +17,8 @@ class Identity:
     """Whether they may see what runs here for others."""
     expires_at: float | None = None
     """Seconds since the Unix epoch; nothing is served to them from then on."""
+    address: str | None = None
+    """Where they come from, for limits alone: None on a unix socket."""
 
     def may_use(self, namespace: str) -> bool:
         return self.namespaces is None or namespace in self.namespaces

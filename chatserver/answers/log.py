@@ -114,6 +114,9 @@ class AnswerLog(Protocol):
 
     async def meta(self, answer: str) -> AnswerMeta | None: ...
 
+    async def of_ask(self, user: str, ask_id: str) -> AnswerMeta | None:
+        """The answer that `create` would give for this ask id, None for one that is new."""
+
     async def read(self, answer: str, first: int, limit: int) -> list[bytes]:
         """At least one entry from seq `first` on when there is one, about `limit` at most."""
 
@@ -124,7 +127,8 @@ class AnswerLog(Protocol):
         """The user's chats, last used first; that of the user's jobs is not among them."""
 
     async def claimable(self, limit: int, *, jobs: bool = False) -> list[str]:
-        """Answers that `claim` would give now, oldest first: those to questions, or with `jobs` those that are the
+        """Answers that `claim` would give now, oldest first but everybody's first before anybody's second (a log may
+        look no further than a few times `limit` for that): those to questions, or with `jobs` those that are the
         logs of jobs (`chatserver.answers.meta.is_job`)."""
 
     async def stop_requests(self, owner: str) -> list[str]:

@@ -16,6 +16,7 @@ from chatserver.answers.log import (
 )
 from chatserver.answers.meta import JOBS, AnswerMeta, NewAnswer, is_job
 from chatserver.answers.states import AnswerState
+from chatserver.answers.turns import in_turn
 
 
 @dataclasses.dataclass(slots=True)
@@ -102,6 +103,10 @@ class MemoryAnswerLog:
         stored = self._answers.get(answer)
         return stored.meta if stored else None
 
+    async def of_ask(self, user: str, ask_id: str) -> AnswerMeta | None:
+        known = self._asked.get((user, ask_id))
+        return self._answers[known].meta if known is not None else None
+
     async def read(self, answer: str, first: int, limit: int) -> list[bytes]:
         stored = self._answers.get(answer)
         return stored.entries[first : first + limit] if stored else []
@@ -125,7 +130,8 @@ class MemoryAnswerLog:
         now = self._clock()
         metas = [stored.meta for id, stored in self._answers.items() if is_job(id) == jobs]
         metas = [meta for meta in metas if self._is_claimable(meta, now)]
-        return [meta.answer for meta in sorted(metas, key=lambda meta: meta.question.asked_at)][:limit]
+        oldest_first = sorted(metas, key=lambda meta: meta.question.asked_at)
+        return [answer for answer, _ in in_turn((meta.answer, meta.question.user) for meta in oldest_first)][:limit]
 
     async def stop_requests(self, owner: str) -> list[str]:
         metas = [stored.meta for stored in self._answers.values()]

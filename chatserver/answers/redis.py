@@ -58,6 +58,7 @@ from chatserver.answers.redis_keys import (
 )
 from chatserver.answers.redis_restore import Restorer
 from chatserver.answers.states import AnswerState
+from chatserver.answers.turns import in_turn
 from chatserver.redis.address import Address
 from chatserver.redis.link import PATIENCE_S
 from chatserver.redis.shards import Shards
@@ -67,6 +68,9 @@ log = structlog.get_logger(__name__)
 PAGE_BYTES = 1 << 20
 _PENDING_MS = 3_600_000
 """A question whose asking was cut short in the middle is forgotten after an hour."""
+
+_FAIR = 4
+"""How many times a limit is looked at, to find whose turn it is."""
 
 
 class RedisAnswerLog:
@@ -206,6 +210,10 @@ class RedisAnswerLog:
             self._expect_all()
         return meta
 
+    async def of_ask(self, user: str, ask_id: str) -> AnswerMeta | None:
+        answer = await self._index.of_ask(user, ask_id)
+        return await self.meta(answer) if answer is not None else None
+
     async def read(self, answer: str, first: int, limit: int) -> list[bytes]:
         keys = [meta_key(answer), entries_key(answer)]
         got = await scripts.READ.run(self._reads, keys, first, limit, PAGE_BYTES)
@@ -228,9 +236,9 @@ class RedisAnswerLog:
     async def claimable(self, limit: int, *, jobs: bool = False) -> list[str]:
         self._expect_all()  # owners have the first word
         now = await self._time()
-        due = await self._index.due(now, limit, jobs=jobs)
-        judged = await asyncio.gather(*(self._is_claimable(answer, place, now) for answer, place in due.items()))
-        return [answer for answer, can in zip(due, judged, strict=True) if can][:limit]
+        due = await self._index.due(now, _FAIR * limit, jobs=jobs)
+        judged = await asyncio.gather(*(self._claimable(answer, place, now) for answer, place in due.items()))
+        return [answer for answer, _ in in_turn((meta.answer, meta.question.user) for meta in judged if meta)][:limit]
 
     async def stop_requests(self, owner: str) -> list[str]:
         answers = await self._index.stops(owner)
@@ -308,16 +316,16 @@ class RedisAnswerLog:
             if meta is not None:
                 await self._index.look_at(meta.question, 0.0)
 
-    async def _is_claimable(self, answer: str, place: bytes, now: float) -> bool:
-        """Whether this answer of the index can be claimed; if not, the index learns why."""
+    async def _claimable(self, answer: str, place: bytes, now: float) -> AnswerMeta | None:
+        """This answer of the index, if it can be claimed; if not, the index learns why."""
         meta = await self.meta(answer)
         if meta is None or meta.state.sealed:
             await self._index.forget_due(place)
-            return False
+            return None
         if meta.state is AnswerState.QUEUED or meta.lease_until < now:
-            return True
+            return meta
         await self._index.look_at(meta.question, meta.lease_until)
-        return False
+        return None
 
     async def _time(self) -> float:
         if self._clock is not None:

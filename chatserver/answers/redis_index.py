@@ -83,6 +83,10 @@ class RedisIndex:
         )
         return {answer_of(member): member for member in sorted({*queued, *expired})}
 
+    async def of_ask(self, user: str, ask_id: str) -> str | None:
+        known = await self._reads.call("GET", user_key(user, "ask", ask_id))
+        return known.decode() if known else None
+
     async def forget_due(self, place: bytes) -> None:
         await self._writes.call("ZREM", due_key_of(answer_of(place)), place)
 

@@ -178,6 +178,9 @@ class SqliteAnswerLog:
     async def meta(self, answer: str) -> AnswerMeta | None:
         return await self._read(lambda db: _one(db, "id = ?", (answer,)))
 
+    async def of_ask(self, user: str, ask_id: str) -> AnswerMeta | None:
+        return await self._read(lambda db: _one(db, "user = ? AND ask_id = ?", (user, ask_id)))
+
     async def read(self, answer: str, first: int, limit: int) -> list[bytes]:
         return await self._read(lambda db: _entries(db, answer, first, limit))
 
@@ -211,7 +214,8 @@ class SqliteAnswerLog:
 
         def run(db: sqlite3.Connection) -> list[str]:
             rows = db.execute(
-                f"SELECT id FROM answers WHERE {_CLAIMABLE} AND {kind} ORDER BY asked_at LIMIT :limit",
+                "SELECT id FROM (SELECT id, asked_at, row_number() OVER (PARTITION BY user ORDER BY asked_at) AS turn"
+                f" FROM answers WHERE {_CLAIMABLE} AND {kind}) ORDER BY turn, asked_at LIMIT :limit",
                 {"now": now, "limit": limit, "job": job_id("*")},
             )
             return [id for (id,) in rows]

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from chatserver.access.identity import Identity
+from chatserver.access.quotas import UNLIMITED, Quotas
 from chatserver.answers.log import AnswerLog
 from chatserver.answers.meta import AnswerMeta
 from chatserver.delivery.connection import Connection
@@ -50,6 +51,7 @@ class ConnectionManager:
         generations: Generations,
         policy: DeliveryPolicy,
         *,
+        quotas: Quotas = UNLIMITED,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
         rng: random.Random | None = None,
@@ -60,7 +62,9 @@ class ConnectionManager:
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self._feeds = Feeds(answers)
         self._timeline = Timeline(answers)
-        self._performer = LogPerformer(answers, generations, self._timeline, provider_keys=policy.provider_keys)
+        self._performer = LogPerformer(
+            answers, generations, self._timeline, provider_keys=policy.provider_keys, quotas=quotas
+        )
         self._connections: dict[str, Connection] = {}
         self._gone = asyncio.Event()
         self._draining = False

@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from chatserver.access.identity import Identity
+from chatserver.access.quotas import UNLIMITED, Exceeded, Quotas
 from chatserver.answers.log import AnswerLog, LogUnavailable
 from chatserver.answers.meta import HISTORY, AnswerMeta, NewAnswer
 from chatserver.delivery.timeline import Timeline
@@ -33,6 +34,7 @@ class LogPerformer:
         timeline: Timeline,
         *,
         provider_keys: bool = False,
+        quotas: Quotas = UNLIMITED,
         clock: Callable[[], float] = time.time,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
@@ -40,6 +42,7 @@ class LogPerformer:
         self._generations = generations
         self._timeline = timeline
         self._provider_keys = provider_keys
+        self._quotas = quotas
         self._clock = clock
         self._new_id = new_id
 
@@ -70,8 +73,8 @@ class LogPerformer:
         self._timeline.note(answer, "delivered", self._clock())
 
     async def ask(self, identity: Identity, ask: commands.Ask) -> AnswerMeta:
-        """Makes the question durable, or finds what is known under its id. Raises `InvalidCommand`,
-        `LogUnavailable`."""
+        """Makes the question durable, or finds what is known under its id, which no quota keeps from its asker. Raises
+        `InvalidCommand`, `LogUnavailable`."""
         try:
             parse_filter(ask.filter or {})
         except InvalidFilter as error:
@@ -81,6 +84,16 @@ class LogPerformer:
         if ask.provider_key is not None and not self._provider_keys:
             message = "This server takes no keys."
             raise commands.InvalidCommand(ErrorCode.PROVIDER_KEY_REFUSED, message, id=ask.reply_to)
+        try:
+            await self._quotas.question(identity)
+        except Exceeded as error:
+            known = await self._answers.of_ask(identity.user, ask.id)
+            if known is None or not identity.owns(known.question):
+                wait_ms = round(error.retry_after_s * 1000)
+                raise commands.InvalidCommand(
+                    error.code, error.message, id=ask.reply_to, retry_after_ms=wait_ms
+                ) from None
+            return known
         new = NewAnswer(
             answer=self._new_id(),
             epoch=self._new_id()[:8],
@@ -103,7 +116,7 @@ class LogPerformer:
         try:
             return session.asked(ask, await self.ask(identity, ask))
         except commands.InvalidCommand as error:
-            return session.failed(error.code, error.message, id=error.id)
+            return session.failed(error.code, error.message, id=error.id, retry_after_ms=error.retry_after_ms)
 
     async def _acknowledge(self, identity: Identity, session: Conversation, ack: commands.Ack) -> Sequence[Effect]:
         if not await self._may_reach(identity, ack.answer):

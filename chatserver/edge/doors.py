@@ -7,7 +7,6 @@ ends when its reader's token does.
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
 from typing import Any, TypeAlias
@@ -18,7 +17,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from chatserver.access.identity import Identity
-from chatserver.edge.gate import Access, Gate
+from chatserver.access.quotas import Exceeded
+from chatserver.edge.gate import Access, Gate, too_much
 from chatserver.edge.problems import Problem
 from chatserver.protocol.codes import ErrorCode
 
@@ -63,24 +63,36 @@ def _asked_first(endpoint: Endpoint, access: Access) -> Endpoint:
         if identity is None:
             return await endpoint(request)
         request.state.identity = identity
-        response = await endpoint(request)
-        if identity.expires_at is not None and isinstance(response, StreamingResponse):
-            return _UntilExpired(response, identity.expires_at)
-        return response
+        try:
+            with gate.quotas.place():
+                response = await endpoint(request)
+        except Exceeded as error:
+            raise too_much(error) from None
+        return _Stream(response, identity, gate) if isinstance(response, StreamingResponse) else response
 
     return asked
 
 
-class _UntilExpired(Response):
-    """A stream that breaks off when its reader's token has expired; the next request is asked to authenticate."""
+class _Stream(Response):
+    """A reply that lasts: it takes a connection's place, and breaks off when its reader's token has expired; the next
+    request is asked to authenticate."""
 
-    def __init__(self, response: Response, expires_at: float) -> None:
+    def __init__(self, response: Response, identity: Identity, gate: Gate) -> None:
         self._response = response
-        self._expires_at = expires_at
+        self._identity = identity
+        self._gate = gate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            async with asyncio.timeout(self._expires_at - time.time()):
+            with self._gate.quotas.connection(self._identity):
+                await self._until_expired(scope, receive, send)
+        except Exceeded as error:
+            raise too_much(error) from None
+
+    async def _until_expired(self, scope: Scope, receive: Receive, send: Send) -> None:
+        ends, now = self._identity.expires_at, self._gate.clock()
+        try:
+            async with asyncio.timeout(None if ends is None else ends - now):
                 await self._response(scope, receive, send)
         except TimeoutError:
             await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any, Final
 
 from chatserver.access.identity import Identity
+from chatserver.access.quotas import UNLIMITED, Exceeded, Quotas
 from chatserver.edge.identity import Identify, is_allowed_origin
 from chatserver.edge.problems import Problem
 from chatserver.protocol.codes import CloseCode, ErrorCode
@@ -37,6 +38,7 @@ class Gate:
 
     identify: Identify
     origins: frozenset[str] = frozenset()
+    quotas: Quotas = UNLIMITED
     clock: Callable[[], float] = time.time
 
     async def request(self, scope: Mapping[str, Any], access: Access) -> Identity | None:
@@ -49,6 +51,10 @@ class Gate:
         identity = await self.known(scope)
         if access is Access.OPERATOR and not identity.operator:
             raise Problem(403, ErrorCode.FORBIDDEN, "This is for operators.")
+        try:
+            await self.quotas.request(identity)
+        except Exceeded as error:
+            raise too_much(error) from None
         return identity
 
     async def socket(self, scope: Mapping[str, Any]) -> Identity:
@@ -64,7 +70,14 @@ class Gate:
             raise Problem(401, ErrorCode.UNAUTHENTICATED, "Authenticate first.")
         if identity.expires_at is not None and identity.expires_at <= self.clock():
             raise Problem(401, ErrorCode.UNAUTHENTICATED, "The token has expired.")
-        return identity
+        client = scope.get("client")
+        return replace(identity, address=client[0] if client else None)
+
+
+def too_much(error: Exceeded) -> Problem:
+    """429 when it is this user's or address's own doing, 503 when the server is full."""
+    status = 503 if error.code is ErrorCode.OVERLOADED else 429
+    return Problem(status, error.code, error.message, retry_after_s=error.retry_after_s)
 
 
 def close_code(problem: Problem) -> CloseCode:

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from chatserver.access.identity import Identity
+from chatserver.access.quotas import Exceeded
 from chatserver.delivery.manager import ConnectionManager
 from chatserver.delivery.socket import SocketClosed
-from chatserver.edge.gate import Gate, close_code
+from chatserver.edge.gate import Gate, close_code, too_much
 from chatserver.edge.identity import BEARER_PROTOCOL
 from chatserver.edge.problems import Problem
 from chatserver.protocol.ai_sdk import AiSdkSession
 from chatserver.protocol.codes import CloseCode
-from chatserver.protocol.events import SUBPROTOCOL
+from chatserver.protocol.events import SUBPROTOCOL, Error
 from chatserver.protocol.session import Conversation, Limits, Session
 
 _TURN = 64
@@ -102,7 +104,17 @@ class ChatSocket:
         if offered and subprotocol is None:
             await socket.close(CloseCode.POLICY, f"offer subprotocol {wanted}")
         else:
-            await connections.serve(socket, identity, self._language.conversation(connections.limits))
+            await self._serve(socket, identity, gate, connections)
+
+    async def _serve(self, socket: AsgiSocket, identity: Identity, gate: Gate, connections: ConnectionManager) -> None:
+        try:
+            with gate.quotas.connection(identity):
+                await connections.serve(socket, identity, self._language.conversation(connections.limits))
+        except Exceeded as error:
+            told = Error(code=error.code, message=error.message, retry_after_ms=round(error.retry_after_s * 1000))
+            with suppress(SocketClosed):
+                await socket.send([told.frame()])
+            await socket.close(close_code(too_much(error)), error.message)
 
 
 class SocketDoor:

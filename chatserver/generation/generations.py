@@ -3,7 +3,8 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Coroutine
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
@@ -16,6 +17,7 @@ from chatserver.answers.document import read_chunks, read_document
 from chatserver.answers.log import AnswerLog, Batch, Claim, LogUnavailable, Ring
 from chatserver.answers.meta import HISTORY, AnswerMeta, NewAnswer
 from chatserver.answers.states import AnswerState
+from chatserver.answers.turns import startable
 from chatserver.generation.continuation import continue_after
 from chatserver.generation.generation import Generation, Pace
 from chatserver.generation.keys import ProviderKeys
@@ -59,6 +61,7 @@ class Generations:
         pace: Pace,
         owner: str,
         max_running: int = 64,
+        max_each: int | None = None,
         history_turns: int = 6,
         jobs: bool = False,
         clock: Callable[[], float] = time.time,
@@ -69,17 +72,20 @@ class Generations:
         self._pace = pace
         self._owner = owner
         self._max_running = max_running
+        self._max_each = max_each
         self._history_turns = history_turns
         self._jobs = jobs
         self._clock = clock
         self._batch_id = batch_id
         self._keys = ProviderKeys()
         self._running: dict[str, Generation] = {}
-        self._starting: set[str] = set()
+        self._starting: dict[str, str] = {}
+        """Answers that are about to run, each with its user."""
         self._group = asyncio.TaskGroup()
         self._look = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._is_crowded = False
         self._draining = False
         self._handing_over = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -108,7 +114,10 @@ class Generations:
         if fresh:
             if provider_key is not None:
                 self._keys.keep(meta.answer, provider_key)
-            self._start(meta.answer)
+            if self._is_crowded:
+                self._look.set()  # others have waited for longer
+            else:
+                self._start_of([(meta.answer, new.user)])
         return meta
 
     async def stop(self, user: str, answer: str) -> AnswerMeta | None:
@@ -141,12 +150,20 @@ class Generations:
             log.warning("claims not released, they will expire", answers=list(self._running))
         return handed
 
-    def _start(self, answer: str) -> None:
+    def _start_of(self, waiting: Sequence[tuple[str, str]]) -> None:
+        """Starts those of the waiting `(answer, user)` pairs whose turn it is."""
+        self._is_crowded = False
+        users = [generation.meta.question.user for generation in self._running.values()]
+        for answer, user in startable(waiting, Counter([*users, *self._starting.values()]), each=self._max_each):
+            self._start(answer, user)
+
+    def _start(self, answer: str, user: str) -> None:
         if self._draining or answer in self._running or answer in self._starting:
             return
-        if len(self._running) + len(self._starting) >= self._max_running:
-            return  # it stays queued in the log; a place that becomes free looks for it
-        self._starting.add(answer)
+        if self._is_full:
+            self._is_crowded = True  # it stays queued in the log; a place that becomes free looks for it
+            return
+        self._starting[answer] = user
         self._idle.clear()
         self._spawn(self._run(answer), f"generation {answer}")
 
@@ -163,7 +180,7 @@ class Generations:
             elif claimed is not None:
                 generation = await self._prepare(*claimed)
                 self._running[answer] = generation
-                self._starting.discard(answer)
+                del self._starting[answer]
                 if claimed[1].stop_requested:
                     generation.stop()
                 if claimed[1].question.own_key and self._keys.of(answer) is None:
@@ -178,7 +195,7 @@ class Generations:
             log.exception("generation failed, its lease will expire", answer=answer)
         finally:
             self._running.pop(answer, None)
-            self._starting.discard(answer)
+            self._starting.pop(answer, None)
             self._look.set()
             if not self._running and not self._starting:
                 self._idle.set()
@@ -239,20 +256,30 @@ class Generations:
 
     async def _look_around(self) -> None:
         self._look.clear()
-        for answer in await self._answers.claimable(self._max_running, jobs=self._jobs):
-            if not await self._has_a_keeper(answer):
-                self._start(answer)
+        waiting = [await self._answers.meta(answer) for answer in await self._claimable()]
+        if waiting or not self._is_full:
+            self._start_of(
+                [(meta.answer, meta.question.user) for meta in waiting if meta and not self._has_a_keeper(meta)]
+            )
         if self._running:
             for answer in await self._answers.stop_requests(self._owner):
                 if answer in self._running:
                     self._running[answer].stop()
 
-    async def _has_a_keeper(self, answer: str) -> bool:
+    @property
+    def _is_full(self) -> bool:
+        return len(self._running) + len(self._starting) >= self._max_running
+
+    async def _claimable(self) -> list[str]:
+        """Without a free place nothing is looked for."""
+        if self._is_full:
+            return []
+        found = await self._answers.claimable(self._max_running, jobs=self._jobs)
+        return [answer for answer in found if answer not in self._running and answer not in self._starting]
+
+    def _has_a_keeper(self, meta: AnswerMeta) -> bool:
         """Whether another process, which has the asker's key, is just about to begin."""
-        if self._keys.of(answer) is not None:
-            return False
-        meta = await self._answers.meta(answer)
-        if meta is None or not meta.question.own_key or meta.generation:
+        if self._keys.of(meta.answer) is not None or not meta.question.own_key or meta.generation:
             return False
         return self._clock() < meta.question.asked_at + KEY_GRACE_S
 

@@ -77,6 +77,8 @@ class ModelRequest:
     history: tuple[Turn, ...] = ()
     left_out: int = 0
     """Sources of the context that `messages` has no room for."""
+    user: str = ""
+    """Who asked, and so who spends."""
     provider_key: str | None = field(default=None, repr=False)
     """The asker's own key; a model that needs none leaves it alone."""
 

@@ -242,7 +242,7 @@ class AnswerPipeline:
         answer.timing |= {"model": self._model.name, "prompt": self._prompts.version(*TEMPLATES)}
         if request.left_out:
             answer.timing["left_out"] = request.left_out
-        return self._model.stream(replace(request, provider_key=question.provider_key))
+        return self._model.stream(replace(request, user=question.user, provider_key=question.provider_key))
 
     async def rendered(self, question: Question) -> Rendered | None:
         """What a model would be sent for this question, None when it would be answered without one."""

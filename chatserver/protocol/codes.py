@@ -46,6 +46,8 @@ class ErrorCode(StrEnum):
     TOO_MANY_OFFENCES = "too_many_offences"
     DRAINING = "draining"
     OVERLOADED = "overloaded"
+    RATE_LIMITED = "rate_limited"
+    SPEND_EXCEEDED = "spend_exceeded"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
     NOT_FOUND = "not_found"

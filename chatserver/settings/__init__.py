@@ -24,6 +24,7 @@ from chatserver.settings.groups import (
     Upstreams,
 )
 from chatserver.settings.loading import FILE_VARIABLE, SettingsError, load_settings
+from chatserver.settings.quotas import Quotas
 from chatserver.settings.schema import Settings, Variable, variables
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Neo4j",
     "Pinecone",
     "Prompt",
+    "Quotas",
     "Redis",
     "Retrieval",
     "Settings",

@@ -22,6 +22,7 @@ from chatserver.settings.groups import (
     Storage,
     Upstreams,
 )
+from chatserver.settings.quotas import Quotas
 
 
 class Settings(BaseSettings):
@@ -41,6 +42,7 @@ class Settings(BaseSettings):
     pinecone: Pinecone = Pinecone()
     neo4j: Neo4j = Neo4j()
     redis: Redis = Redis()
+    quotas: Quotas = Quotas()
 
     @classmethod
     def settings_customise_sources(

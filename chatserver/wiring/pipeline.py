@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from chatserver.access.quotas import UNLIMITED, Quotas
+from chatserver.guards.metered import MeteredModel
 from chatserver.guards.model import GuardedForms, GuardedModel
 from chatserver.models.extractive import ExtractiveModel
 from chatserver.models.port import FormModel, Model
@@ -23,7 +25,7 @@ from retrieval.types import Found, Query
 
 @asynccontextmanager
 async def open_pipeline(
-    settings: Settings, knowledge: Knowledge, model: Model | None = None
+    settings: Settings, knowledge: Knowledge, model: Model | None = None, *, quotas: Quotas = UNLIMITED
 ) -> AsyncIterator[AnswerPipeline]:
     """From a question to its entries, with this model or the configured one."""
     top_k = settings.retrieval.top_k
@@ -44,7 +46,7 @@ async def open_pipeline(
     advisor = None
     if decide_s and isinstance(model, FormModel):
         advisor = Advisor(GuardedForms(model, knowledge.upstreams.decisions, decide_s), prompts, budget)
-    guarded = GuardedModel(model, knowledge.upstreams.model)
+    guarded = GuardedModel(MeteredModel(model, quotas), knowledge.upstreams.model)
     try:
         yield AnswerPipeline(
             retriever,

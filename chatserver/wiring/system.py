@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from chatserver.access.quotas import Quotas
 from chatserver.answers.log import AnswerLog
 from chatserver.delivery.manager import ConnectionManager, DeliveryPolicy
 from chatserver.generation.generation import Pace
@@ -16,6 +17,7 @@ from chatserver.models.port import Model
 from chatserver.protocol.codes import CloseCode
 from chatserver.protocol.session import Limits
 from chatserver.settings import Settings
+from chatserver.wiring.access import open_quotas, own_limit
 from chatserver.wiring.answers import open_answers
 from chatserver.wiring.knowledge import Knowledge, open_knowledge
 from chatserver.wiring.pipeline import open_pipeline
@@ -33,6 +35,7 @@ class System:
     generations: Generations
     connections: ConnectionManager
     knowledge: Knowledge
+    quotas: Quotas
     draining: bool = False
 
     async def drain(self) -> None:
@@ -56,7 +59,8 @@ async def open_system(settings: Settings, *, model: Model | None = None) -> Asyn
         knowledge = await stack.enter_async_context(open_knowledge(settings))
         answers = await open_answers(settings)
         stack.push_async_callback(answers.aclose)
-        pipeline = await stack.enter_async_context(open_pipeline(settings, knowledge, model))
+        quotas = await stack.enter_async_context(open_quotas(settings))
+        pipeline = await stack.enter_async_context(open_pipeline(settings, knowledge, model, quotas=quotas))
         owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         generations = await stack.enter_async_context(
             Generations(
@@ -65,6 +69,7 @@ async def open_system(settings: Settings, *, model: Model | None = None) -> Asyn
                 pace=Pace(lease_s=settings.generation.lease_s),
                 owner=owner,
                 max_running=settings.generation.max_answers,
+                max_each=own_limit(settings, settings.quotas.user_answers, "user_answers"),
                 history_turns=settings.generation.history_turns,
             )
         )
@@ -76,8 +81,8 @@ async def open_system(settings: Settings, *, model: Model | None = None) -> Asyn
             stall_s=delivery.stall_s,
             provider_keys=settings.model.allow_provider_keys,
         )
-        connections = await stack.enter_async_context(ConnectionManager(answers, generations, policy))
-        system = System(settings, answers, generations, connections, knowledge)
+        connections = await stack.enter_async_context(ConnectionManager(answers, generations, policy, quotas=quotas))
+        system = System(settings, answers, generations, connections, knowledge, quotas)
         yield system
         if not system.draining:  # stopped without a signal: hand over at once rather than let leases expire
             await generations.drain(0)

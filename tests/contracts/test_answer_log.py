@@ -390,6 +390,26 @@ async def test_claimable_answers_come_oldest_first(log: AnswerLog, clock: Clock)
     assert await log.claimable(1) == ["expired"]
 
 
+async def test_claimable_answers_take_turns(log: AnswerLog) -> None:
+    """Everybody's oldest before anybody's second, however many a user has waiting."""
+    for number in range(4):
+        await log.create(question(f"ada-{number}", user="ada", at=float(number)))
+    await log.create(question("bob-0", user="bob", at=10.0))
+    await log.create(question("eve-0", user="eve", at=11.0))
+    await log.create(question("bob-1", user="bob", at=12.0))
+    turns = ["ada-0", "bob-0", "eve-0", "ada-1", "bob-1", "ada-2", "ada-3"]
+    assert await log.claimable(10) == turns
+    assert await log.claimable(3) == turns[:3]
+
+
+async def test_the_answer_of_an_ask_id(log: AnswerLog) -> None:
+    """What `create` would give, for that user alone."""
+    made, _ = await log.create(question("a1", user="ada"))
+    assert await log.of_ask("ada", made.question.ask_id) == made
+    assert await log.of_ask("bob", made.question.ask_id) is None
+    assert await log.of_ask("ada", "another") is None
+
+
 async def test_jobs_are_claimed_by_their_own_kind(log: AnswerLog, clock: Clock) -> None:
     """A job's log lies beside the answers: no owner of questions is offered it, no owner of jobs a question, also
     after it was released and after its lease has expired."""

@@ -311,6 +311,35 @@ async def test_more_questions_than_places_wait_their_turn(log: TestingLog) -> No
     assert len(script.questions) == 8
 
 
+async def test_users_take_turns(log: TestingLog) -> None:
+    """Somebody's only question is told before the third of somebody who asked twenty."""
+    script = Script(released=0)
+    async with generating(log, script, max_running=2) as generations:
+        for n in range(20):
+            await generations.ask(question(f"a{n}", user="ada", at=float(n)))
+        await eventually(lambda: len(generations.inflight()) == 2)
+        await generations.ask(question("b", user="bob", at=20.0))
+        script.release(10**6)
+        for answer in ("b", *(f"a{n}" for n in range(20))):
+            await sealed(log, answer)
+    order = [asked.answer for asked in script.questions]
+    assert order.index("b") <= 3, order  # two ran, and one more may have started before the others were looked at
+
+
+async def test_a_user_has_no_more_answers_at_a_time_than_allowed(log: TestingLog) -> None:
+    """The others wait, also where there is a free place, and leave it to another user; all are told in the end."""
+    script = Script(released=0)
+    async with generating(log, script, max_running=8, max_each=2) as generations:
+        for n in range(6):
+            await generations.ask(question(f"a{n}", user="ada", at=float(n)))
+        await generations.ask(question("b", user="bob", at=6.0))
+        await eventually(lambda: len(generations.inflight()) == 3)
+        assert [each.answer for each in generations.inflight()] == ["a0", "a1", "b"]
+        script.release(10**6)
+        for answer in ("b", *(f"a{n}" for n in range(6))):
+            assert (await sealed(log, answer)).state is AnswerState.COMPLETED
+
+
 async def test_history_is_the_chats_earlier_turns(log: TestingLog) -> None:
     """The last ones before the question, oldest first, of this user and chat only, sealed ones only."""
     async with generating(log, Script(["spoken"]), history_turns=2) as generations:

@@ -1,0 +1,48 @@
+"""A model whose users pay, up to what they may spend in a day."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Final
+
+from chatserver.access.quotas import Quotas
+from chatserver.models.port import Model, ModelError, ModelPart, ModelRequest, TextPart, UsagePart
+
+CHARACTERS: Final = 3
+"""To a token, for an answer that was stopped before the model told its usage. English and Dutch have four or more:
+the estimate errs towards too much, so that stopping early saves nobody their ceiling."""
+
+
+class MeteredModel:
+    """Tells `quotas` what each call has cost; one with the asker's own key costs the server nothing."""
+
+    def __init__(self, model: Model, quotas: Quotas) -> None:
+        self.name = model.name
+        self._model = model
+        self._quotas = quotas
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelPart, None]:
+        usage: UsagePart | None = None
+        written, refused = 0, False
+        try:
+            async with aclosing(self._model.stream(request)) as parts:
+                async for part in parts:
+                    if isinstance(part, UsagePart):
+                        usage = part
+                    elif isinstance(part, TextPart):
+                        written += len(part.text)
+                    yield part
+        except ModelError:
+            refused = not written
+            raise
+        finally:
+            if request.provider_key is None and not (refused and usage is None):
+                spent = usage or _estimated(request, written)
+                await self._quotas.spent(request.user, spent.input_tokens, spent.output_tokens)
+
+    async def aclose(self) -> None:
+        await self._model.aclose()
+
+
+def _estimated(request: ModelRequest, written: int) -> UsagePart:
+    read = sum(len(message.content) for message in request.messages)
+    return UsagePart(-(-read // CHARACTERS), -(-written // CHARACTERS))
