@@ -214,8 +214,8 @@ class SqliteAnswerLog:
 
         def run(db: sqlite3.Connection) -> list[str]:
             rows = db.execute(
-                "SELECT id FROM (SELECT id, asked_at, row_number() OVER (PARTITION BY user ORDER BY asked_at) AS turn"
-                f" FROM answers WHERE {_CLAIMABLE} AND {kind}) ORDER BY turn, asked_at LIMIT :limit",
+                "SELECT id FROM (SELECT *, row_number() OVER (PARTITION BY user ORDER BY asked_at, key) AS turn"
+                f" FROM answers WHERE {_CLAIMABLE} AND {kind}) ORDER BY turn, asked_at, key LIMIT :limit",
                 {"now": now, "limit": limit, "job": job_id("*")},
             )
             return [id for (id,) in rows]
