@@ -3,7 +3,8 @@
     python -m benchmarks.guards [--questions 10000] [--only PART] [--json FILE]
 
 Over the sample in the embedded stores. Distant stores are played by waiting before the embedded ones are asked; the
-model is a server of our own (`benchmarks.faulty_model`), asked through the official SDK over a loopback port. Times
+model is a server of our own (`benchmarks.faulty_model`), asked through the official SDK over a loopback port. In
+`all_faulty` vectors are behind Pinecone's SDK at the tests' server, and the graph in a real Neo4j (`make neo4j`). Times
 drift with the machine's load: what counts is each one beside what it is compared with.
 """
 
@@ -21,19 +22,20 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.guarded_legs import legs
-from benchmarks.guarded_questions import faulty, patient
+from benchmarks.guarded_questions import all_faulty, faulty, patient
 
 PARTS: dict[str, Callable[[int], Coroutine[Any, Any, dict[str, Any]]]] = {
     "legs": lambda questions: legs(),
     "patient": lambda questions: patient(),
     "faulty": faulty,
+    "all_faulty": all_faulty,
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=PARTS, action="append", help="this part (may be given again)")
-    parser.add_argument("--questions", type=int, default=10_000, help="asked of a model that fails")
+    parser.add_argument("--questions", type=int, default=10_000, help="asked of upstreams that fail")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     logging.disable()

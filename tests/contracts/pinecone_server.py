@@ -10,7 +10,7 @@ import argparse
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from email.parser import BytesParser
@@ -34,8 +34,9 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-Fault: TypeAlias = Answer | Literal["reset", "cut"]
-"""`reset`: the connection ends without an answer. `cut`: it ends within the answer."""
+Fault: TypeAlias = Answer | Literal["reset", "cut", "silent"]
+"""`reset`: the connection ends without an answer. `cut`: it ends within the answer. `silent`: nothing comes until the
+client hangs up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,12 @@ class Request:
 
 @dataclass
 class PineconeServer:
-    """`faults` are taken one by one by the requests of the data plane; the other fields hold for all of them."""
+    """`faults` are taken one by one by the requests of the data plane, and then `draw` says what each meets; the other
+    fields hold for all of them."""
 
     indexes: dict[str, Index] = field(default_factory=dict)
     faults: deque[Fault] = field(default_factory=deque)
+    draw: Callable[[], Fault | None] = lambda: None
     latency_s: float = 0.0
     held: asyncio.Event | None = None
     """What the requests that come while it is set here wait for."""
@@ -117,7 +120,10 @@ class PineconeServer:
         finally:
             self._at_once -= 1
         controls = request.path.startswith(("/indexes", "/_"))
-        fault = self.faults.popleft() if self.faults and not controls else None
+        fault = None if controls else self.faults.popleft() if self.faults else self.draw()
+        if fault == "silent":
+            await writer.wait_closed()
+            raise ConnectionResetError
         if fault == "reset":
             writer.transport.abort()
             raise ConnectionResetError

@@ -1,7 +1,9 @@
 import json
 
+import pytest
+
 from benchmarks.guarded_legs import legs
-from benchmarks.guarded_questions import faulty
+from benchmarks.guarded_questions import all_faulty, faulty
 
 
 async def test_a_leg_that_is_gone_costs_its_deadline_and_then_nothing() -> None:
@@ -19,6 +21,17 @@ async def test_every_question_has_an_end() -> None:
     figures = await faulty(60, at_once=20)
     assert figures["hangs"] == 0
     assert sum(figures["ends"].values()) == 60
-    assert figures["faults"]
+    assert figures["faults"]["model"]
     assert figures["ends"]["completed"] >= 50
+    json.dumps(figures)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_every_question_has_an_end_when_everything_fails() -> None:
+    """With a model, vectors on Pinecone and a graph in Neo4j that each fail in one call of twenty."""
+    figures = await all_faulty(100, at_once=10)
+    assert figures["all_hangs"] == 0
+    assert sum(figures["all_ends"].values()) == 100
+    assert all(figures["all_faults"].values())
     json.dumps(figures)
