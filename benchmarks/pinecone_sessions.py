@@ -9,8 +9,9 @@ shared     our adapter with one client for the process, its limit as high as the
 limited    the same with the default limit of five: waiting for a turn is in its times
 
 The real SDK over HTTP, against a server of the tests' own in another process that waits 50 ms and then searches.
-`ratio` is a median to that of `wire` at as many at once, which is the server's own latency and the machine's: on a busy
-one both grow. `reuse` is the share of the searches that needed no new connection.
+`wire`, `shared` and `limited` are asked by turns, round by round: what else the machine does meets all of them. `ratio`
+is a round's median to that of `wire` in the same round, which is the server's own latency and the machine's: the median
+of the rounds; `ratios` says how far they lie apart. `reuse` is the share of the searches without a new connection.
 """
 
 import argparse
@@ -24,8 +25,9 @@ import sys
 import time
 import warnings
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -123,54 +125,85 @@ MODES: dict[str, Callable[[str, int], Any]] = {
 }
 
 
-async def measure(url: str, mode: str, at_once: int, searches: int) -> dict[str, Any]:
+@dataclass
+class Asked:
+    """What came of a mode's searches; a median for each round."""
+
+    times: list[float] = field(default_factory=list)
+    medians: list[float] = field(default_factory=list)
+    failures: Counter[str] = field(default_factory=Counter)
+    connections: int = 0
+    cpu_s: float = 0.0
+    searches: int = 0
+
+
+async def ask(url: str, search: Search, at_once: int, searches: int, asked: Asked) -> None:
     """So many searches by so many callers, each of which asks again as soon as it is answered."""
     queries = iter(vectors(searches))
     times: list[float] = []
-    failures: Counter[str] = Counter()
-    async with MODES[mode](url, at_once) as search, httpx.AsyncClient() as http:
 
-        async def caller() -> None:
-            for query in queries:
-                began = time.perf_counter()
-                try:
-                    await search(query)
-                    times.append(1_000 * (time.perf_counter() - began))
-                except Exception as error:
-                    failures[str(error) or type(error).__name__] += 1
+    async def caller() -> None:
+        for query in queries:
+            began = time.perf_counter()
+            try:
+                await search(query)
+                times.append(1_000 * (time.perf_counter() - began))
+            except Exception as error:
+                asked.failures[str(error) or type(error).__name__] += 1
 
+    async with httpx.AsyncClient() as http:
         before = (await http.get(f"{url}/_counts")).json()["connections"]
         began_cpu = time.process_time()
         await asyncio.gather(*(caller() for _ in range(at_once)))
-        cpu_ms = 1_000 * (time.process_time() - began_cpu) / searches
-        connections = (await http.get(f"{url}/_counts")).json()["connections"] - before
-    cuts = statistics.quantiles(times, n=20) if len(times) > 1 else [0.0] * 19
+        asked.cpu_s += time.process_time() - began_cpu
+        asked.connections += (await http.get(f"{url}/_counts")).json()["connections"] - before
+    asked.searches += searches
+    asked.times += times
+    asked.medians.append(statistics.median(times) if times else 0.0)
+
+
+async def measure(url: str, modes: Sequence[str], at_once: int, searches: int, rounds: int) -> list[dict[str, Any]]:
+    """The modes by turns, each with the client that it has from the first round to the last."""
+    asked = {mode: Asked() for mode in modes}
+    async with AsyncExitStack() as stack:
+        opened = {mode: await stack.enter_async_context(MODES[mode](url, at_once)) for mode in modes}
+        for _ in range(rounds):
+            for mode, search in opened.items():
+                await ask(url, search, at_once, searches // rounds, asked[mode])
+    return [_row(mode, at_once, one, asked["wire"].medians) for mode, one in asked.items()]
+
+
+def _row(mode: str, at_once: int, asked: Asked, wire: Sequence[float]) -> dict[str, Any]:
+    cuts = statistics.quantiles(asked.times, n=20) if len(asked.times) > 1 else [0.0] * 19
+    ratios = [median / own for median, own in zip(asked.medians, wire, strict=True)]
     return {
         "mode": mode,
         "at_once": at_once,
-        "searches": searches,
-        "failures": failures.total(),
-        "failed_with": dict(failures.most_common(3)),
-        "connections": connections,
-        "reuse": round(1 - connections / searches, 3),
+        "searches": asked.searches,
+        "failures": asked.failures.total(),
+        "failed_with": dict(asked.failures.most_common(3)),
+        "connections": asked.connections,
+        "reuse": round(1 - asked.connections / asked.searches, 3),
         "median_ms": round(cuts[9], 1),
         "p95_ms": round(cuts[18], 1),
-        "cpu_ms": round(cpu_ms, 2),
+        "cpu_ms": round(1_000 * asked.cpu_s / asked.searches, 2),
+        "ratio": round(statistics.median(ratios), 3),
+        "ratios": f"{min(ratios):.2f}-{max(ratios):.2f}",
     }
 
 
 async def measure_all(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)  # the bare store's lost sessions
-    modes = dict.fromkeys(["wire", *(arguments.mode or MODES)])
+    wanted = list(dict.fromkeys(["wire", *(arguments.mode or MODES)]))
+    rows: list[dict[str, Any]] = []
     with server(arguments.latency_ms / 1_000) as url:
         await fill(url)
-        rows = [
-            await measure(url, mode, at_once, arguments.searches * (at_once if mode in KEPT_OPEN else 10))
-            for at_once in arguments.at_once or AT_ONCE
-            for mode in modes
-        ]
-    own_ms = {row["at_once"]: row["median_ms"] for row in rows if row["mode"] == "wire"}
-    return [row | {"ratio": round(row["median_ms"] / own_ms[row["at_once"]], 3)} for row in rows]
+        for at_once in arguments.at_once or AT_ONCE:
+            kept = [mode for mode in wanted if mode in KEPT_OPEN]
+            rows += await measure(url, kept, at_once, arguments.searches * at_once, arguments.rounds)
+            anew = ["wire", *(mode for mode in wanted if mode not in KEPT_OPEN)]
+            rows += (await measure(url, anew, at_once, arguments.searches * 10, 1))[1:]
+    return rows
 
 
 def main() -> None:
@@ -180,6 +213,7 @@ def main() -> None:
     parser.add_argument(
         "--searches", type=int, default=30, help="of each caller; of ten in all where each search connects anew"
     )
+    parser.add_argument("--rounds", type=int, default=6, help="in which those that are kept open take turns")
     parser.add_argument("--latency-ms", type=float, default=50.0)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
