@@ -9,7 +9,14 @@ from pathlib import Path
 import httpx
 
 from chatserver.cli import terminal
-from chatserver.cli.check_knowledge import check_documents, check_embedder, check_graph, check_vectors, held
+from chatserver.cli.check_knowledge import (
+    check_cache,
+    check_documents,
+    check_embedder,
+    check_graph,
+    check_vectors,
+    held,
+)
 from chatserver.cli.configuration import read_settings
 from chatserver.cli.errors import CommandError, explained
 from chatserver.cli.logs import keep_logs_off_the_screen
@@ -51,6 +58,7 @@ async def _check_all(data_dir: Path | None) -> list[Finding]:
         return [*findings, Finding("settings", False, _reason(error))]
     findings.append(Finding("settings", True, "valid"))
     findings += await _check_knowledge(settings)
+    findings.append(await _checked("embedding cache", lambda: check_cache(settings)))
     findings.append(await _checked("answer log", lambda: reach_answers(settings)))
     findings.append(await _checked("model", lambda: _check_model(settings)))
     return findings

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from chatserver.cli.errors import CommandError
+from chatserver.embeddings.port import CacheUnavailable
 from chatserver.settings import Neo4j, Settings
-from chatserver.wiring import Holdings, open_knowledge, reach_graph, reach_vectors
+from chatserver.wiring import Holdings, open_knowledge, reach_cache, reach_graph, reach_vectors
 from retrieval.errors import (
     DatabaseMissing,
     DimensionMismatch,
@@ -50,6 +51,15 @@ async def check_embedder(holdings: Holdings) -> str:
             code=error.code,
         ) from None
     return f"{embedder.name} answers with {embedder.dimension} numbers"
+
+
+async def check_cache(settings: Settings) -> str:
+    try:
+        return await reach_cache(settings)
+    except CacheUnavailable as error:
+        name = "CHATSERVER_CACHE_REDIS_URL" if settings.embeddings.cache_redis_url else "CHATSERVER_REDIS_URL"
+        said = f"{error}; does that Redis run, and is {name} right? Until it answers, vectors are kept in a file alone"
+        raise CommandError(said, code=error.code) from None
 
 
 async def check_vectors(settings: Settings, holdings: Holdings, passages: Sizes) -> str:

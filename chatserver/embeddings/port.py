@@ -13,6 +13,8 @@ Key: TypeAlias = str
 class CacheUnavailable(Exception):
     """The cache can't be asked just now."""
 
+    code = "cache_unavailable"
+
 
 class VectorCache(Protocol):
     """Vectors come back in float32, so an embedder that computes in float32 gets exactly what it has put. What is

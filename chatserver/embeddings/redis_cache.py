@@ -33,6 +33,20 @@ class RedisCache:
         await shards.open(required=False)
         return cls(shards, keep_s, call_s)
 
+    @classmethod
+    async def reach(cls, url: str) -> str:
+        """Which Redis it is, and what it does when it is full. Raises `CacheUnavailable`."""
+        shards = Shards(Address.parse(url), patience_s=_PATIENCE_S, report=False)
+        try:
+            await shards.open()
+            info = (await next(iter(shards.masters.values())).call("INFO", "everything")).decode()
+        except RedisUnavailable as error:
+            raise CacheUnavailable(str(error)) from error
+        finally:
+            await shards.aclose()
+        told = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
+        return f"Redis {told['redis_version']}, maxmemory-policy {told.get('maxmemory_policy', 'unknown')}"
+
     async def get(self, keys: Sequence[Key]) -> dict[Key, Vector]:
         # All leave in one write; one command for all of them would need them in one slot of a cluster.
         replies = await self._all(*(("GET", _PREFIX + key) for key in keys))

@@ -28,6 +28,13 @@ def _host(host: str) -> str:
     return host
 
 
+def _redis_url(url: SecretStr) -> SecretStr:
+    if urlsplit(url.get_secret_value()).scheme not in {"redis", "rediss", "unix"}:
+        raise ValueError("should be a URL that starts with redis:// or rediss:// or unix://")
+    return url
+
+
+RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
 HttpUrl = Annotated[str, _url("http", "https")]
 BoltUrl = Annotated[str, _url("neo4j", "neo4j+s", "neo4j+ssc", "bolt", "bolt+s", "bolt+ssc")]
 
@@ -196,6 +203,12 @@ class Embeddings(Group):
         ge=0,
         description="how long its vectors are kept, in Redis when one is set and in the data directory; 0: not",
     )
+    cache_redis_url: RedisUrl | None = Field(
+        default=None,
+        validation_alias="CHATSERVER_CACHE_REDIS_URL",
+        min_length=1,
+        description="address of a Redis of its own for them, which may evict; by default that of the answers",
+    )
 
     @property
     def is_local(self) -> bool:
@@ -339,7 +352,7 @@ class Neo4j(Group):
 class Redis(Group):
     """The answer log of many nodes."""
 
-    url: SecretStr | None = Field(
+    url: RedisUrl | None = Field(
         default=None,
         validation_alias="CHATSERVER_REDIS_URL",
         min_length=1,
@@ -357,10 +370,3 @@ class Redis(Group):
         ge=1,
         description="how many answers of one chat Redis keeps",
     )
-
-    @field_validator("url")
-    @classmethod
-    def _is_address(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and urlsplit(url.get_secret_value()).scheme not in {"redis", "rediss", "unix"}:
-            raise ValueError("should be a URL that starts with redis:// or rediss:// or unix://")
-        return url

@@ -2,6 +2,7 @@
 
 from chatserver.wiring.access import issue_token, open_verifier
 from chatserver.wiring.answers import open_answers, reach_answers
+from chatserver.wiring.embedder import reach_cache
 from chatserver.wiring.graph import reach_graph
 from chatserver.wiring.knowledge import Holdings, Knowledge, open_holdings, open_knowledge, reembed_knowledge
 from chatserver.wiring.migration import open_migration
@@ -22,6 +23,7 @@ __all__ = [
     "open_system",
     "open_verifier",
     "reach_answers",
+    "reach_cache",
     "reach_graph",
     "reach_vectors",
     "reembed_knowledge",

@@ -46,14 +46,25 @@ async def open_embedder(settings: Settings, upstreams: Upstreams) -> AsyncIterat
         yield CachedEmbedder(guarded, await _open_caches(settings, stack), upstreams.watch)
 
 
+async def reach_cache(settings: Settings) -> str:
+    """Where vectors of the server's embedding model are kept, in a line for a person. Raises `CacheUnavailable`."""
+    if settings.embeddings.is_local:
+        return f"not needed: {settings.embeddings.name} computes here"
+    if not settings.embeddings.cache_days:
+        return "switched off by CHATSERVER_EMBEDDING_CACHE_DAYS=0"
+    if (url := settings.embeddings.cache_redis_url or settings.redis.url) is None:
+        return "in the data directory"
+    return f"{await RedisCache.reach(url.get_secret_value())}, then in the data directory"
+
+
 async def _open_caches(settings: Settings, stack: AsyncExitStack) -> list[VectorCache]:
     """Redis when one is set, then the file; none when vectors are not to be kept."""
     keep_s = settings.embeddings.cache_days * 86_400
     caches: list[VectorCache] = []
     if not keep_s:
         return caches
-    if settings.redis.url is not None:
-        caches.append(await RedisCache.open(settings.redis.url.get_secret_value(), keep_s=keep_s))
+    if (url := settings.embeddings.cache_redis_url or settings.redis.url) is not None:
+        caches.append(await RedisCache.open(url.get_secret_value(), keep_s=keep_s))
         stack.push_async_callback(caches[-1].aclose)
     try:
         caches.append(await FileCache.open(settings.storage.data_dir / "embeddings.db", keep_s=keep_s))

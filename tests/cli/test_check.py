@@ -52,7 +52,17 @@ def model_server(status: int, body: str) -> Iterator[str]:
 def test_all_is_well(run: Run) -> None:
     """With nothing configured every check passes, and an empty data directory says what to do."""
     found = findings(run)
-    names = {"server", "settings", "data directory", "embedder", "vectors", "graph", "answer log", "model"}
+    names = {
+        "server",
+        "settings",
+        "data directory",
+        "embedder",
+        "vectors",
+        "graph",
+        "embedding cache",
+        "answer log",
+        "model",
+    }
     assert set(found) == names
     assert all(ok for ok, _ in found.values())
     assert "chatserver ingest" in found["data directory"][1]
@@ -169,6 +179,26 @@ def test_redis_is_reached(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert not away[0]
     assert "Redis does not answer" in away[1]
     assert "secret" not in away[1]
+
+
+def test_the_cache_of_vectors_is_reached(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Redis of its own may evict, which one of answers may not; one that is away names the variable to look at, and
+    neither shows the password."""
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
+    monkeypatch.setenv("CHATSERVER_EMBEDDER", "embedding-model")
+    assert findings(run)["embedding cache"] == (True, "in the data directory")
+    with redis_server(tmp_path, "--maxmemory-policy", "allkeys-lru") as redis:
+        monkeypatch.setenv("CHATSERVER_CACHE_REDIS_URL", redis.url)
+        found = findings(run)
+        assert found["embedding cache"][0]
+        assert found["embedding cache"][1].endswith(", maxmemory-policy allkeys-lru, then in the data directory")
+        assert found["answer log"] == (True, "in the data directory")
+    monkeypatch.setenv("CHATSERVER_CACHE_REDIS_URL", "redis://:pw-secret@127.0.0.1:1")
+    ok, message = findings(run)["embedding cache"]
+    assert not ok
+    assert "is CHATSERVER_CACHE_REDIS_URL right?" in message
+    assert message.endswith("(cache_unavailable)")
+    assert "secret" not in message
 
 
 @pytest.mark.parametrize(
