@@ -23,8 +23,12 @@ neo4j: $(VENV)/neo4j.classpath
 $(VENV)/neo4j.classpath: tests/neo4j/pom.xml $(STAMP)
 	mvn -q -B -f tests/neo4j/pom.xml dependency:build-classpath -Dmdep.outputFile=$(CURDIR)/$@
 
-# The npm packages that the tests of the doors drive.
-node: tests/doors/node/node_modules/.package-lock.json
+# The npm packages that the tests of the doors drive, and the example that they open.
+node: tests/doors/node/node_modules/.package-lock.json examples/react/dist/index.html
+
+REACT := examples/react
+$(REACT)/dist/index.html: $(REACT)/node_modules/.package-lock.json $(REACT)/index.html $(wildcard $(REACT)/src/* $(REACT)/*.js)
+	npm run --prefix $(REACT) --silent build
 
 %/node_modules/.package-lock.json: %/package-lock.json
 	npm ci --prefix $* --ignore-scripts --no-audit --no-fund --loglevel=error
