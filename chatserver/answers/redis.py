@@ -91,7 +91,7 @@ class RedisAnswerLog:
         self._reads = Shards(address, reopened=self._reopened, patience_s=patience_s)
         self._index = RedisIndex(self._writes, self._reads, retention)
         self._doorbell = Doorbell(address, self._writes, self._ring, probe_s=probe_s)
-        self._restorer = Restorer(self._writes, self._index, self._doorbell, self._send, self._now)
+        self._restorer = Restorer(self._writes, self._reads, self._index, self._doorbell, self._send, self._now)
         self._listeners: dict[Listener, Callable[[], bool]] = {}
 
     @classmethod
@@ -152,7 +152,8 @@ class RedisAnswerLog:
         return claim, meta
 
     async def renew(self, claim: Claim, lease_s: float) -> bool:
-        self._expect_all()
+        if self._restorer.patient and not await self._restorer.restore(claim):
+            self._expect_all()  # a renewal says of this Redis that all is there
         arguments = (claim.generation, claim.owner, lease_s, self._now(), self._restorer.run_of(claim.answer))
         stop = await scripts.RENEW.run(self._writes, [meta_key(claim.answer)], *arguments)
         if stop is None and await self._restorer.restore(claim):

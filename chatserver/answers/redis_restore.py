@@ -36,12 +36,19 @@ class Restorer:
     """`send` appends; `now` is what scripts take for the time."""
 
     def __init__(
-        self, writes: Shards, index: RedisIndex, doorbell: Doorbell, send: Send, now: Callable[[], str]
+        self,
+        writes: Shards,
+        reads: Shards,
+        index: RedisIndex,
+        doorbell: Doorbell,
+        send: Send,
+        now: Callable[[], str],
     ) -> None:
         self.held: dict[str, Held] = {}
         self.restored = 0
         """How often all was looked at that may have been lost."""
         self._writes = writes
+        self._reads = reads
         self._index = index
         self._doorbell = doorbell
         self._send = send
@@ -105,7 +112,7 @@ class Restorer:
 
     async def note_runs(self) -> bool:
         """Whether all masters are those that they were last time, not started anew since, as far as they answer."""
-        masters = self._writes.masters
+        masters = {**self._reads.masters, **self._writes.masters}  # either may meet a new one first
         replies = await asyncio.gather(*map(_run_of, masters.values()), return_exceptions=True)
         known, self._runs = self._runs, self._runs.copy()
         for address, run in zip(masters, replies, strict=True):
@@ -129,11 +136,12 @@ class Restorer:
         while True:
             await self._reconnected.wait()
             self._reconnected.clear()
-            if await self.note_runs() and not self._unfinished:
-                self._patient_until = self._patience_with_run
-            else:
-                self._patience_with_run = self._patient_until
+            until = self._patient_until
+            if not await self.note_runs() or self._unfinished:
+                self._patience_with_run = max(self._patience_with_run, until)
                 await self._restore_all()
+            elif not self._reconnected.is_set():  # else the one that came meanwhile may be another one
+                self._patient_until = self._patience_with_run
 
     async def _restore_all(self) -> None:
         """All at once: others wait no longer than `PATIENT_S` for it."""

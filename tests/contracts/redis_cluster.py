@@ -57,7 +57,8 @@ class RedisCluster:
         of.says("CLUSTER", "SETSLOT", str(slot), "MIGRATING", _id(to))
 
     def move_key(self, key: str, to: RedisServer, *, of: RedisServer) -> None:
-        assert of.says("MIGRATE", "127.0.0.1", str(to.port), key, "0", "5000") == "OK"
+        said = of.says("MIGRATE", "127.0.0.1", str(to.port), key, "0", "5000")
+        assert said == "OK", said
 
     def end_to_move(self, slot: int, to: RedisServer) -> None:
         """Whoever asks anywhere is sent to `to` from now on."""

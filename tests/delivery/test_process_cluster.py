@@ -57,6 +57,7 @@ async def test_an_answer_whose_slot_moves(nodes: Sequence[Server], cluster: Redi
         client, chat, answer = await play.asks(100_000, 5)
         reader = play.judge(" elsewhere", target=b.target())
         await reader.come_back(chat)
+        await client.until(answer, 5)  # there is something to move
         for master in cluster.masters:
             if cluster.master_of(meta_key(answer)) is not master:
                 await asyncio.to_thread(move, cluster, answer, master)
