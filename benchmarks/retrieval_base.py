@@ -13,6 +13,7 @@ from rich.progress import Progress
 
 from benchmarks.retrieval_stores import STORES
 from chatserver.ingest.ingestion import Ingestion
+from chatserver.ingest.report import STAGES
 from graph.leg import GraphLeg, GraphLinks
 from retrieval.embedders.minilm import MiniLmEmbedder
 from retrieval.embedders.wordllama import WordLlamaEmbedder
@@ -94,7 +95,7 @@ async def ingested(corpus: Path, embedder: str, console: Console, store: str = "
 
 async def ingest(ingestion: Ingestion, corpus: Path, console: Console) -> None:
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        tasks = {stage: bar.add_task(stage) for stage in ("load", "embed", "store", "link")}
+        tasks = {stage: bar.add_task(stage) for stage in STAGES}
         report = await ingestion.ingest_paths(
             [corpus], progress=lambda stage, done, total: bar.update(tasks[stage], completed=done, total=total)
         )

@@ -13,7 +13,19 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from chatserver.answers.log import LogUnavailable
-from chatserver.edge import ai_sdk, answers, completions, events, graph, knowledge, operations, page, session
+from chatserver.edge import (
+    ai_sdk,
+    answers,
+    completions,
+    events,
+    graph,
+    ingest,
+    jobs,
+    knowledge,
+    operations,
+    page,
+    session,
+)
 from chatserver.edge.drain import drain_on_signals
 from chatserver.edge.gate import Gate
 from chatserver.edge.heap import freeze_heap
@@ -23,6 +35,7 @@ from chatserver.edge.starting import ExplainedStart
 from chatserver.edge.websocket import AI_SDK, ChatSocket, SocketDoor
 from chatserver.models.port import Model
 from chatserver.settings import Settings, load_settings
+from chatserver.supervisor.hosting import WorkerHost
 from chatserver.wiring import System, open_system, open_verifier
 
 
@@ -39,9 +52,11 @@ def create_app(
     begins. A process that does nothing else should `freeze_heap` when it has started. Start-up raises `SettingsError`
     with every fault, or `LogUnavailable`."""
 
-    async def drain(system: System) -> None:
+    async def drain(system: System, host: WorkerHost) -> None:
         on_drain()
-        await system.drain()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(host.drain())
+            group.create_task(system.drain())
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -49,9 +64,13 @@ def create_app(
         async with open_system(chosen, model=model) as system, asyncio.TaskGroup() as group:
             app.state.system = system
             app.state.gate = Gate(identify or _identify(chosen), chosen.access.origins, system.quotas)
-            with drain_on_signals(group, partial(drain, system)):
+            host = WorkerHost(chosen, system.answers, system.work)
+            hosting = group.create_task(host.run(), name="worker host")
+            with drain_on_signals(group, partial(drain, system, host)):
                 on_started()
                 yield
+            await host.drain()
+            hosting.cancel()
 
     return Starlette(
         routes=[
@@ -62,6 +81,8 @@ def create_app(
             *completions.ROUTES,
             *knowledge.ROUTES,
             *graph.ROUTES,
+            *ingest.ROUTES,
+            *jobs.ROUTES,
             *operations.ROUTES,
             *page.ROUTES,
         ],

@@ -14,6 +14,7 @@ from graph.types import (
     RecordQuery,
     Subgraph,
     Unread,
+    Whole,
 )
 from retrieval.types import Hit, Link
 
@@ -83,6 +84,19 @@ class GraphStore(GraphIndex, Protocol):
     async def subgraph(self, centre: str, *, hops: int = 1, limit: int = 50, namespace: str = "") -> Subgraph:
         """Around an entity, passage, document or record id, the first node; empty when it is unknown. Node ids are
         unique: they carry the kind as a prefix (`document:alarms.md`), which `centre` may have too."""
+
+
+@runtime_checkable
+class Library(Protocol):
+    """The writing side of documents, passages, vectors and links as one. A search, by whatever leg, finds the passages
+    of a whole document: of the old one until `store` has come to its end, of the new one from then on; never none, and
+    never some of each. A call that is cut off by a crash leaves nothing behind that the next one does not mend."""
+
+    async def store(self, wholes: Sequence[Whole], *, namespace: str = "") -> None:
+        """Replaces by the document's id; visible once it returns. No id is given twice in one call."""
+
+    async def remove(self, documents: Sequence[str], *, namespace: str = "") -> list[str]:
+        """Those of the documents that were there."""
 
 
 @runtime_checkable

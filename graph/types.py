@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from retrieval.types import Scalar
+from retrieval.types import Document, Passage, Scalar, Vector
 
 EntityKind: TypeAlias = Literal["title", "phrase", "record"]
 """A name of a document, of a record or of a field in it, or a capitalised phrase that is neither."""
@@ -49,6 +49,18 @@ class DocumentLinks:
     title: str
     names: tuple[Entity, ...] = ()
     passages: tuple[PassageLinks, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A document with all that is kept of it: a vector for each passage, and its links. `content_hash` tells whether
+    another text would be another document."""
+
+    document: Document
+    passages: tuple[Passage, ...]
+    vectors: tuple[Vector, ...]
+    links: DocumentLinks
+    content_hash: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,8 +92,8 @@ class KeywordIndex(Protocol):
 class DocumentStore(Protocol):
     """Documents and their passages, the truth that citations open."""
 
-    async def content_hash(self, document: str, *, namespace: str = "") -> str | None:
-        """The hash stored by the last complete `put`, None when the document is unknown or incomplete."""
+    async def content_hashes(self, documents: Sequence[str], *, namespace: str = "") -> Mapping[str, str]:
+        """The hashes stored by the last complete `put`; unknown documents are left out."""
 
     async def put(
         self, document: Document, passages: Sequence[Passage], content_hash: str, *, namespace: str = ""
@@ -102,6 +102,13 @@ class DocumentStore(Protocol):
 
     async def delete(self, document: str, *, namespace: str = "") -> Sequence[str]:
         """Removes a document; returns the ids of the passages that went (vectors are the caller's to delete)."""
+
+    async def left_behind(self, *, limit: int, namespace: str = "") -> list[str]:
+        """Passages that a `put` or `delete` has removed and nothing put back, and whose vectors nobody has told to be
+        deleted too: noted in the same transaction, so that a crash leaves no vector behind."""
+
+    async def forget_left(self, passages: Sequence[str], *, namespace: str = "") -> None:
+        """Their vectors are deleted."""
 
     async def passages(self, ids: Sequence[str], *, namespace: str = "") -> list[Passage]:
         """In the order asked for; unknown ids are left out."""

@@ -22,6 +22,7 @@ ABOVE_WIRING = (
     "chatserver.cli.check",
     "chatserver.cli.check_knowledge",
     "chatserver.cli.ingest",
+    "chatserver.supervisor.worker",
     "chatserver.cli.migrate",
     "chatserver.cli.prompts",
     "chatserver.cli.reembed",
@@ -37,6 +38,7 @@ COSTLY: dict[str, tuple[str, ...]] = {
     "langchain_pinecone": ("retrieval.pinecone",),
     "neo4j": ("graph.neo4j.database",),
     "numpy": (
+        "graph.embedded.library",
         "graph.neo4j.database",
         "retrieval.embedded",
         "retrieval.embedders",

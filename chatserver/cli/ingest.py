@@ -15,7 +15,14 @@ from chatserver.ingest.report import STAGES, IngestReport
 from chatserver.settings import Settings
 from chatserver.wiring import open_knowledge
 
-_TITLES = {"load": "reading", "embed": "embedding", "store": "storing", "link": "linking"}
+_TITLES = {
+    "load": "reading",
+    "chunk": "cutting",
+    "metadata": "describing",
+    "embed": "embedding",
+    "store": "storing",
+    "link": "linking",
+}
 
 
 def ingest(paths: Sequence[Path], *, namespace: str, data_dir: Path | None, json: bool) -> int:

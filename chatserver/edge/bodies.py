@@ -27,7 +27,7 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     """Raises `Problem` as soon as it is too large: one without an end fills no memory."""
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > max_bytes:
-        raise _too_large(max_bytes)
+        raise too_large(max_bytes)
     body = bytearray()
     parts = aiter(request.stream())
     try:
@@ -38,14 +38,14 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
                 return bytes(body)
             body += part
             if len(body) > max_bytes:
-                raise _too_large(max_bytes)
+                raise too_large(max_bytes)
     except TimeoutError:
         raise Problem(408, ErrorCode.TOO_SLOW, "The body did not come.") from None
     except ClientDisconnect:
         raise Problem(400, ErrorCode.INVALID_FIELD, "The body broke off.") from None
 
 
-def _too_large(max_bytes: int) -> Problem:
+def too_large(max_bytes: int) -> Problem:
     return Problem(413, ErrorCode.MESSAGE_TOO_LARGE, f"A body has at most {max_bytes} bytes.")
 
 

@@ -3,6 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from chatserver.answers.meta import AnswerMeta
 from chatserver.edge.answers import owned_answer
 from chatserver.edge.doors import Door, identity_of
 from chatserver.edge.streaming import EVENT_STREAM, Head, StreamedAnswer
@@ -12,7 +13,10 @@ from chatserver.protocol.streams import Telling, event_stream, has_all
 async def get_events(request: Request) -> Response:
     """Each entry with its place as its id; with `Last-Event-ID` those after it. 204 to a client that has them all,
     which ends an `EventSource`."""
-    meta = await owned_answer(request, request.path_params["answer"])
+    return stream_events(request, await owned_answer(request, request.path_params["answer"]))
+
+
+def stream_events(request: Request, meta: AnswerMeta) -> Response:
     place = request.headers.get("last-event-id")
     if has_all(meta, place):
         return Response(status_code=204)

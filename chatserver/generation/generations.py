@@ -63,6 +63,7 @@ class Generations:
         max_running: int = 64,
         max_each: int | None = None,
         history_turns: int = 6,
+        max_owners: int = MAX_OWNERS,
         jobs: bool = False,
         clock: Callable[[], float] = time.time,
         batch_id: Callable[[], str] = lambda: uuid.uuid4().hex,
@@ -74,6 +75,7 @@ class Generations:
         self._max_running = max_running
         self._max_each = max_each
         self._history_turns = history_turns
+        self._max_owners = max_owners
         self._jobs = jobs
         self._clock = clock
         self._batch_id = batch_id
@@ -175,7 +177,7 @@ class Generations:
     async def _run(self, answer: str) -> None:
         try:
             claimed = await self._answers.claim(answer, self._owner, self._pace.lease_s)
-            if claimed is not None and claimed[0].generation > MAX_OWNERS:
+            if claimed is not None and claimed[0].generation > self._max_owners:
                 await self._give_up(*claimed)
             elif claimed is not None:
                 generation = await self._prepare(*claimed)

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -16,15 +16,31 @@ _FULL: Final = 256  # passages and records, about
 _FORM: Final = 3  # raise it when the same text would give other passages or links
 
 
+class Place(NamedTuple):
+    """Where a value came from. `ordinal` tells those apart that came from no file."""
+
+    file: str
+    line: int
+    ordinal: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.ordinal}"
+
+
+class Sourced(NamedTuple):
+    document: Document
+    place: Place
+
+
 @dataclass(slots=True)
 class Batch:
-    documents: list[Document] = field(default_factory=list)
+    documents: list[Sourced] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     _size: int = 0
 
-    def add(self, value: Document | Record) -> None:
+    def add(self, value: Document | Record, place: Place) -> None:
         if isinstance(value, Document):
-            self.documents.append(value)
+            self.documents.append(Sourced(value, place))
             self._size += 1 + len(value.text) // SIZE
         else:
             self.records.append(value)

@@ -1,50 +1,91 @@
-"""Ingestion: load, chunk, embed, store, link; a few batches at a time.
+"""Ingestion: load, chunk, embed and describe, store, link; a few batches at a time.
 
 Theory of operation
-    Items come as a stream and are gathered into batches; at most `concurrency` batches are under way, so memory does
-    not grow with the corpus. A batch writes its vectors first, then its links, then its passages together with the
-    content hash: a document whose hash is stored is complete, and one that a crash cut off is done again.
+    Items come as a stream and are gathered into batches of several documents; at most `concurrency` batches are under
+    way, so memory does not grow with the corpus. A batch is judged (what is there unchanged is left alone), cut into
+    passages, enriched (vectors and metadata at the same time) and stored as wholes: a document is there with its new
+    passages, vectors and links, or as it was.
+
+    Who goes on with an ingest that was cut off meets the same items again: what was stored is unchanged, what was
+    paid for and not yet stored is in the ledger.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-from chatserver.ingest.batch import Batch, content_hash, fault_of
+from chatserver.ingest.batch import Batch, Place, Sourced, content_hash, fault_of
+from chatserver.ingest.enriching import Enriching, Extractor
 from chatserver.ingest.files import Lines, Source, find
+from chatserver.ingest.ledger import Note, Paid, Seen, SeenOnce, Unpaid
+from chatserver.ingest.library import SteppedLibrary
 from chatserver.ingest.linker import Linker
 from chatserver.ingest.loaders import Item, Loaded, load
 from chatserver.ingest.report import IngestReport, Problem, Progress, no_progress
 from chatserver.ingest.sections import passages_of
-from graph.ports import GraphIndex, RecordStore
-from graph.types import Record
-from retrieval.chunking import embedded_text
+from graph.ports import GraphIndex, Library, RecordStore
+from graph.types import Record, Whole
+from retrieval.errors import Temporary
 from retrieval.ports import DocumentStore, Embedder, VectorStore
 from retrieval.types import Document, Passage
 
-_SLICE: Final = 256  # passages embedded and upserted in one call
+T = TypeVar("T")
+
 _READ: Final = 64  # items read in one go off the loop
+
+Pause = Callable[[Temporary], Awaitable[None]]
+"""Waits until an upstream may answer again; raises the error when that is not to be waited for."""
+
+
+async def no_pause(error: Temporary) -> None:
+    """For callers who would rather know."""
+    raise error
 
 
 @dataclass(frozen=True, slots=True)
+class Watching:
+    """How one ingest is followed: who is told, what it has seen, and what it does when an upstream is away."""
+
+    progress: Progress = no_progress
+    seen: Seen = field(default_factory=lambda: SeenOnce({}))
+    pause: Pause = no_pause
+    problem: Callable[[Problem], None] = lambda problem: None
+
+
 class Ingestion:
     """Brings documents and records into the stores.
 
-    Idempotent by content hash: a document that is there unchanged is left alone, a changed one replaces its old
+    Idempotent by content hash: a document that is there unchanged is left alone, a changed one is replaced with its
     passages, vectors and links. What is wrong with one item is an entry of the report, and the others go on; a store
-    or embedder that fails ends the ingest with its `RetrievalError`, and doing it again takes up where it ended."""
+    or embedder that fails ends the ingest with its `RetrievalError` (unless it is paused), and doing it again takes
+    up where it ended."""
 
-    documents: DocumentStore
-    vectors: VectorStore
-    embedder: Embedder
-    graph: GraphIndex
-    records: RecordStore
-    concurrency: int = 2
-    hashed_space: str = ""
-    """The vectors' space, where a document counts as changed when only that has."""
+    def __init__(
+        self,
+        documents: DocumentStore,
+        vectors: VectorStore,
+        embedder: Embedder,
+        graph: GraphIndex,
+        records: RecordStore,
+        *,
+        library: Library | None = None,
+        extractor: Extractor | None = None,
+        paid: Paid | None = None,
+        concurrency: int = 2,
+        hashed_space: str = "",
+    ) -> None:
+        """`library` is the way into these very stores when they can store a document as one; `hashed_space` names the
+        vectors' space where a document counts as changed when only that has."""
+        self.documents = documents
+        self.library = library or SteppedLibrary(documents, vectors, graph)
+        self.enriching = Enriching(embedder, extractor, paid or Unpaid())
+        self.graph = graph
+        self.records = records
+        self.concurrency = concurrency
+        self.hashed_space = hashed_space
 
     async def ingest_paths(
         self, paths: Sequence[Path], namespace: str = "", *, progress: Progress = no_progress
@@ -52,26 +93,29 @@ class Ingestion:
         """Files and directories, these in sorted order. A document of Markdown or text is called by its path below
         the directory that was given."""
         found = await asyncio.to_thread(find, paths)
-        run = _Run(self, namespace, progress)
-        run.report.skipped += found.skipped
-        run.report.errors += found.problems
-        await run.drain(_items(found.sources, progress))
-        return run.report
+        report = IngestReport(skipped=list(found.skipped), errors=list(found.problems))
+        return await self.ingest_sources(found.sources, namespace, Watching(progress), report)
+
+    async def ingest_sources(
+        self, sources: Sequence[Source], namespace: str, watching: Watching, report: IngestReport
+    ) -> IngestReport:
+        """Adds to the report, which is given back."""
+        return await _Run(self, namespace, watching, report).drain(_items(sources, watching.progress))
 
     async def ingest_documents(
         self, documents: Iterable[Document], namespace: str = "", *, progress: Progress = no_progress
     ) -> IngestReport:
-        return await self._ingest(documents, namespace, progress)
+        return await self.ingest_items(_given(documents), namespace, Watching(progress), IngestReport())
 
     async def ingest_records(
         self, records: Iterable[Record], namespace: str = "", *, progress: Progress = no_progress
     ) -> IngestReport:
-        return await self._ingest(records, namespace, progress)
+        return await self.ingest_items(_given(records), namespace, Watching(progress), IngestReport())
 
-    async def _ingest(self, values: Iterable[Document | Record], namespace: str, progress: Progress) -> IngestReport:
-        run = _Run(self, namespace, progress)
-        await run.drain(_given(values))
-        return run.report
+    async def ingest_items(
+        self, items: AsyncIterator[Item], namespace: str, watching: Watching, report: IngestReport
+    ) -> IngestReport:
+        return await _Run(self, namespace, watching, report).drain(items)
 
 
 async def _given(values: Iterable[Document | Record]) -> AsyncIterator[Item]:
@@ -105,119 +149,153 @@ def _readable(source: Source, lines: Lines) -> Iterator[Item]:
         yield Problem("unreadable_file", "the file can't be read", source.name)
 
 
-def _first(failures: ExceptionGroup[Exception]) -> Exception:
+def first_failure(failures: ExceptionGroup[Exception]) -> Exception:
     """The first failure ended the others: it is the one to tell."""
     first = failures.exceptions[0]
-    return _first(first) if isinstance(first, ExceptionGroup) else first
+    return first_failure(first) if isinstance(first, ExceptionGroup) else first
+
+
+@dataclass(frozen=True, slots=True)
+class _Changed:
+    """A document to store, cut into passages."""
+
+    document: Document
+    content_hash: str
+    passages: Sequence[Passage]
 
 
 class _Run:
     """One ingest under way."""
 
-    def __init__(self, ingestion: Ingestion, namespace: str, progress: Progress) -> None:
-        self.report = IngestReport()
+    def __init__(self, ingestion: Ingestion, namespace: str, watching: Watching, report: IngestReport) -> None:
+        self._report = report
         self._to = ingestion
         self._namespace = namespace
-        self._progress = progress
+        self._watching = watching
         self._linker = Linker(ingestion.graph, namespace)
-        self._seen: set[str] = set()
         self._slots = asyncio.Semaphore(ingestion.concurrency)
-        self._chunked = self._embedded = self._stored = 0
+        self._items = 0
+        self._counts = {"chunk": 0, "metadata": 0, "embed": 0, "store": 0}
 
-    async def drain(self, items: AsyncIterator[Item]) -> None:
-        await self._linker.open()
+    async def drain(self, items: AsyncIterator[Item]) -> IngestReport:
+        await self._patiently(self._linker.open)
         try:
             async with asyncio.TaskGroup() as tasks:
                 await self._feed(items, tasks)
         except ExceptionGroup as failures:
-            raise _first(failures) from None
-        await self._linker.settle(lambda done, total: self._progress("link", done, total))
-        if not (self._seen or self.report.records or self.report.errors):
-            self.report.errors.append(Problem("empty_corpus", "there is nothing to ingest"))
+            raise first_failure(failures) from None
+        progress = self._watching.progress
+        await self._patiently(lambda: self._linker.settle(lambda done, total: progress("link", done, total)))
+        if not self._items:
+            self._tell(Problem("empty_corpus", "there is nothing to ingest"))
+        return self._report
 
     async def _feed(self, items: AsyncIterator[Item], tasks: asyncio.TaskGroup) -> None:
         batch = Batch()
         async for item in items:
-            value = self._value_of(item)
-            if value is not None:
-                batch.add(value)
+            self._items += 1
+            self._add(item, batch)
             if batch.full:
                 await self._start(batch, tasks)
                 batch = Batch()
         await self._start(batch, tasks)
 
+    def _add(self, item: Item, batch: Batch) -> None:
+        if isinstance(item, Problem):
+            self._tell(item)
+        elif fault := fault_of(item.value):
+            self._tell(Problem(*fault, item.file, item.line))
+        else:
+            batch.add(item.value, Place(item.file, item.line, 0 if item.file else self._items))
+
     async def _start(self, batch: Batch, tasks: asyncio.TaskGroup) -> None:
         await self._slots.acquire()
         tasks.create_task(self._store(batch))
 
-    def _value_of(self, item: Item) -> Document | Record | None:
-        """The item's value; None when there is something wrong with it, which is reported."""
-        if isinstance(item, Problem):
-            self.report.errors.append(item)
-            return None
-        fault = fault_of(item.value) or self._repeated(item.value)
-        if fault:
-            self.report.errors.append(Problem(*fault, item.file, item.line))
-            return None
-        return item.value
-
-    def _repeated(self, value: Document | Record) -> tuple[str, str] | None:
-        if isinstance(value, Record):
-            return None
-        if value.id in self._seen:
-            return "duplicate_id", f"a second document with the id {value.id!r}"
-        self._seen.add(value.id)
-        return None
-
     async def _store(self, batch: Batch) -> None:
         try:
             await self._store_records(batch.records)
-            await self._store_documents(batch.documents)
+            await self._store_documents(await self._patiently(lambda: self._judged(batch.documents)))
         finally:
             self._slots.release()
 
     async def _store_records(self, records: Sequence[Record]) -> None:
-        if records:
-            await self._linker.link_records(records)
-            await self._to.records.put(records, namespace=self._namespace)
-            self.report.records += len(records)
+        if not records:
+            return
+        await self._patiently(lambda: self._linker.link_records(records))
+        await self._patiently(lambda: self._to.records.put(records, namespace=self._namespace))
+        self._report.records += len(records)
 
-    async def _store_documents(self, documents: Sequence[Document]) -> None:
-        changed = [pair for document in documents if (pair := await self._changed(document))]
-        chunked = await asyncio.to_thread(
-            lambda: [(document, passages_of(document), hash) for document, hash in changed]
-        )
-        passages = [passage for _, of_document, _ in chunked for passage in of_document]
-        self._chunked += len(passages)
-        for start in range(0, len(passages), _SLICE):
-            await self._embed(passages[start : start + _SLICE])
-        await self._linker.link([(document, of_document) for document, of_document, _ in chunked])
-        async with asyncio.TaskGroup() as tasks:
-            for document, of_document, hash in chunked:
-                tasks.create_task(self._put(document, of_document, hash))
+    async def _store_documents(self, changed: Sequence[_Changed]) -> None:
+        passages = [passage for one in changed for passage in one.passages]
+        if not passages:
+            return
+        self._told("chunk", len(passages))
+        enriched = await self._to.enriching.enrich(passages, self._patiently, self._told)
+        links = await self._linker.links_of([(one.document, one.passages) for one in changed])
+        described, vectors = iter(enriched.passages), iter(enriched.vectors)
+        wholes = [
+            Whole(
+                one.document,
+                tuple(islice(described, len(one.passages))),
+                tuple(islice(vectors, len(one.passages))),
+                links_of_one,
+                one.content_hash,
+            )
+            for one, links_of_one in zip(changed, links, strict=True)
+        ]
+        await self._patiently(lambda: self._to.library.store(wholes, namespace=self._namespace))
+        await self._to.enriching.paid.discard(enriched.paid)
+        self._report.documents += len(changed)
+        self._report.passages += len(passages)
+        self._told("store", len(passages))
 
-    async def _changed(self, document: Document) -> tuple[Document, str] | None:
-        """The document and its hash; None when it is there already. What an older version has left goes."""
-        hash = content_hash(document, self._to.hashed_space)
-        stored = await self._to.documents.content_hash(document.id, namespace=self._namespace)
-        if stored == hash:
-            self.report.unchanged += 1
-            return None
-        if stored is not None:
-            gone = await self._to.documents.delete(document.id, namespace=self._namespace)
-            await self._to.vectors.delete(gone, namespace=self._namespace)
-        return document, hash
+    async def _judged(self, sourced: Sequence[Sourced]) -> list[_Changed]:
+        """Those to store; the others are counted, or told as a problem."""
+        if not sourced:
+            return []
+        ids = [one.document.id for one in sourced]
+        stored = await self._to.documents.content_hashes(ids, namespace=self._namespace)
+        cut = await asyncio.to_thread(self._cut, sourced, stored)
+        notes = [
+            Note(one.document.id, str(one.place), len(changed.passages) if changed else None)
+            for one, changed in zip(sourced, cut, strict=True)
+        ]
+        first = await self._watching.seen.note(notes)
+        todo = []
+        for one, changed, note in zip(sourced, cut, first, strict=True):
+            if note.place != str(one.place):
+                message = f"a second document with the id {one.document.id!r}"
+                self._tell(Problem("duplicate_id", message, one.place.file, one.place.line))
+            elif changed is not None:
+                todo.append(changed)
+            elif note.passages is None:
+                self._report.unchanged += 1
+            else:  # stored by who ran this job before us
+                self._report.documents += 1
+                self._report.passages += note.passages
+        return todo
 
-    async def _embed(self, passages: Sequence[Passage]) -> None:
-        vectors = await self._to.embedder.embed([embedded_text(passage) for passage in passages])
-        items = [(p.id, vector, p.metadata) for p, vector in zip(passages, vectors, strict=True)]
-        await self._to.vectors.upsert(items, namespace=self._namespace)
-        self._embedded += len(passages)
-        self._progress("embed", self._embedded, self._chunked)
+    def _cut(self, sourced: Sequence[Sourced], stored: Mapping[str, str]) -> list[_Changed | None]:
+        """None for a document that is there unchanged."""
+        cut: list[_Changed | None] = []
+        for document, _ in sourced:
+            hash = content_hash(document, self._to.hashed_space)
+            same = stored.get(document.id) == hash
+            cut.append(None if same else _Changed(document, hash, passages_of(document)))
+        return cut
 
-    async def _put(self, document: Document, passages: Sequence[Passage], hash: str) -> None:
-        await self._to.documents.put(document, passages, hash, namespace=self._namespace)
-        self.report.documents += 1
-        self.report.passages += len(passages)
-        self._stored += len(passages)
-        self._progress("store", self._stored, self._chunked)
+    def _told(self, stage: str, more: int) -> None:
+        self._counts[stage] += more
+        self._watching.progress(stage, self._counts[stage], self._counts["chunk"])
+
+    def _tell(self, problem: Problem) -> None:
+        self._report.errors.append(problem)
+        self._watching.problem(problem)
+
+    async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
+        while True:
+            try:
+                return await work()
+            except Temporary as error:
+                await self._watching.pause(error)

@@ -16,7 +16,7 @@ from graph.linking import document_links, passage_links
 from graph.mentions import NameTrie
 from graph.names import record_names, title_names
 from graph.ports import GraphIndex
-from graph.types import Entity, PassageLinks, Record, Unread
+from graph.types import DocumentLinks, Entity, PassageLinks, Record, Unread
 from retrieval.types import Document, Passage
 
 _ROUND = 500  # names settled at a time
@@ -38,14 +38,17 @@ class Linker:
         self._names = await asyncio.to_thread(NameTrie, names)
 
     async def link(self, documents: Sequence[tuple[Document, Sequence[Passage]]]) -> None:
+        await self._graph.link(await self.links_of(documents), namespace=self._namespace)
+
+    async def links_of(self, documents: Sequence[tuple[Document, Sequence[Passage]]]) -> list[DocumentLinks]:
+        """What the graph is to hold of each, for the caller to put there before `settle`."""
         for document, _ in documents:
             self._learn(title_names(document.title))
-        links = await asyncio.to_thread(
+        return await asyncio.to_thread(
             lambda: [
                 document_links(document.id, document.title, passages, self._names) for document, passages in documents
             ]
         )
-        await self._graph.link(links, namespace=self._namespace)
 
     async def link_records(self, records: Sequence[Record]) -> None:
         for record in records:

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-STAGES: Final = ("load", "embed", "store", "link")
+STAGES: Final = ("load", "chunk", "metadata", "embed", "store", "link")
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """`(stage, done, total)`, called on the event loop. `load` counts bytes of files (or items, where there are no
-files), `embed` and `store` passages, `link` names; the total of passages grows while files are read."""
+files), `link` names, the others passages, whose total grows while files are read. `metadata` is told where a model
+extracts it."""
 
 
 def no_progress(stage: str, done: int, total: int) -> None:

@@ -51,6 +51,7 @@ class ErrorCode(StrEnum):
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
     NOT_FOUND = "not_found"
+    NOT_ENDED = "not_ended"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     TOO_SLOW = "too_slow"
     UNAUTHENTICATED = "unauthenticated"

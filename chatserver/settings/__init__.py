@@ -23,7 +23,8 @@ from chatserver.settings.groups import (
     Storage,
     Upstreams,
 )
-from chatserver.settings.loading import FILE_VARIABLE, SettingsError, load_settings
+from chatserver.settings.ingest import Ingest
+from chatserver.settings.loading import FILE_VARIABLE, SettingsError, load_settings, to_environment
 from chatserver.settings.quotas import Quotas
 from chatserver.settings.schema import Settings, Variable, variables
 
@@ -34,6 +35,7 @@ __all__ = [
     "Delivery",
     "Embeddings",
     "Generation",
+    "Ingest",
     "Model",
     "Neo4j",
     "Pinecone",
@@ -47,5 +49,6 @@ __all__ = [
     "Upstreams",
     "Variable",
     "load_settings",
+    "to_environment",
     "variables",
 ]

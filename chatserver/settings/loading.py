@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from pydantic_settings import InitSettingsSource
 
 from chatserver.settings.schema import Settings, Variable, variables
@@ -51,6 +51,16 @@ def load_settings(
     if faults:
         raise SettingsError(faults)
     return settings
+
+
+def to_environment(settings: Settings) -> dict[str, str]:
+    """What `load_settings` makes these settings of: for a process of ours. Holds the secrets."""
+    environment = {}
+    for variable in variables():
+        value = getattr(getattr(settings, variable.group), variable.field)
+        if value is not None and value != variable.default:
+            environment[variable.name] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    return environment
 
 
 def _read_file(path: object) -> tuple[dict[str, object], list[str]]:

@@ -22,6 +22,7 @@ from chatserver.settings.groups import (
     Storage,
     Upstreams,
 )
+from chatserver.settings.ingest import Ingest
 from chatserver.settings.quotas import Quotas
 
 
@@ -35,6 +36,7 @@ class Settings(BaseSettings):
     generation: Generation = Generation()
     delivery: Delivery = Delivery()
     retrieval: Retrieval = Retrieval()
+    ingest: Ingest = Ingest()
     upstreams: Upstreams = Upstreams()
     prompt: Prompt = Prompt()
     model: Model = Model()

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from chatserver.guards.watch import Counts, Watch
 from chatserver.ingest.ingestion import Ingestion
+from chatserver.ingest.ledger import Ledger
+from chatserver.ingest.ledger_sqlite import SqliteLedger
 from chatserver.ingest.reembed import reembed
 from chatserver.ingest.report import Progress
 from chatserver.settings import Settings
@@ -13,6 +15,7 @@ from chatserver.wiring.embedder import open_embedder
 from chatserver.wiring.graph import open_graph
 from chatserver.wiring.upstreams import Upstreams
 from chatserver.wiring.vectors import open_vectors, unguarded_space
+from graph.embedded.library import SqliteLibrary
 from graph.embedded.store import SqliteGraphStore
 from graph.leg import GraphLeg, GraphLinks
 from graph.ports import GraphStore, RecordStore
@@ -41,6 +44,7 @@ class Knowledge:
     ingestion: Ingestion
     embedder: Embedder
     upstreams: Upstreams
+    ledger: Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,8 @@ async def open_knowledge(settings: Settings, watch: Watch | None = None) -> Asyn
         keywords = await SqliteKeywordIndex.open(database)
         vectors = await stack.enter_async_context(open_vectors(settings, database, space, upstreams))
         graph, records = await stack.enter_async_context(open_graph(settings, database, upstreams))
+        ledger = await SqliteLedger.open(settings.storage.data_dir / "ledger.db")
+        stack.push_async_callback(ledger.aclose)
         hybrid = Hybrid(
             documents,
             {VECTOR: vector_leg(embedder, vectors), KEYWORD: keyword_leg(keywords), GRAPH: GraphLeg(graph)},
@@ -85,10 +91,19 @@ async def open_knowledge(settings: Settings, watch: Watch | None = None) -> Asyn
             scale=scale_of(embedder.name),
             deadline_s=settings.retrieval.deadline_s,
         )
+        # Stores that share a file store a document in one transaction.
+        together = settings.pinecone.api_key is None and settings.neo4j.uri is None
         ingestion = Ingestion(
-            documents, vectors, embedder, graph, records, hashed_space=unguarded_space(settings, space)
+            documents,
+            vectors,
+            embedder,
+            graph,
+            records,
+            library=await SqliteLibrary.open(database, space) if together else None,
+            paid=ledger,
+            hashed_space=unguarded_space(settings, space),
         )
-        yield Knowledge(documents, graph, records, hybrid, ingestion, embedder, upstreams)
+        yield Knowledge(documents, graph, records, hybrid, ingestion, embedder, upstreams, ledger)
 
 
 async def reembed_knowledge(settings: Settings, progress: Progress) -> int:

@@ -1,5 +1,6 @@
 """A running server, put together."""
 
+import asyncio
 import os
 import socket
 import time
@@ -13,12 +14,14 @@ from chatserver.answers.log import AnswerLog
 from chatserver.delivery.manager import ConnectionManager, DeliveryPolicy
 from chatserver.generation.generation import Pace
 from chatserver.generation.generations import Generations
+from chatserver.ingest.jobs import Jobs
 from chatserver.models.port import Model
 from chatserver.protocol.codes import CloseCode
 from chatserver.protocol.session import Limits
 from chatserver.settings import Settings
 from chatserver.wiring.access import open_quotas, own_limit
 from chatserver.wiring.answers import open_answers
+from chatserver.wiring.jobs import jobs_of
 from chatserver.wiring.knowledge import Knowledge, open_knowledge
 from chatserver.wiring.pipeline import open_pipeline
 
@@ -36,6 +39,9 @@ class System:
     connections: ConnectionManager
     knowledge: Knowledge
     quotas: Quotas
+    jobs: Jobs
+    work: asyncio.Event
+    """Set when a job has come, for who runs them."""
     draining: bool = False
 
     async def drain(self) -> None:
@@ -82,7 +88,9 @@ async def open_system(settings: Settings, *, model: Model | None = None) -> Asyn
             provider_keys=settings.model.allow_provider_keys,
         )
         connections = await stack.enter_async_context(ConnectionManager(answers, generations, policy, quotas=quotas))
-        system = System(settings, answers, generations, connections, knowledge, quotas)
+        work = asyncio.Event()
+        jobs = jobs_of(settings, answers, knowledge, work.set)
+        system = System(settings, answers, generations, connections, knowledge, quotas, jobs, work)
         yield system
         if not system.draining:  # stopped without a signal: hand over at once rather than let leases expire
             await generations.drain(0)

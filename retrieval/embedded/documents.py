@@ -1,9 +1,10 @@
 """The `DocumentStore` in SQLite. It also feeds the full-text table that `keywords` searches."""
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from retrieval.embedded import schema
 from retrieval.embedded.database import Database
@@ -16,6 +17,8 @@ from retrieval.types import Document, Passage
 _MANY = 500  # ids in one statement: within SQLite's limit of parameters, whatever it was compiled with
 
 _INSERT_PASSAGE = "INSERT INTO passages VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_NOTE_LEFT = "INSERT OR IGNORE INTO left_passages VALUES (?, ?)"
+_FORGET_LEFT = "DELETE FROM left_passages WHERE namespace = ? AND passage = ?"
 _INSERT_KEYWORDS = "INSERT INTO keywords (rowid, scope, title, body) VALUES (?, ?, ?, ?)"
 
 
@@ -28,38 +31,44 @@ class SqliteDocumentStore:
     @classmethod
     async def open(cls, db: Database) -> Self:
         with typed_errors():
-            await db.migrate("retrieval.documents", schema.DOCUMENTS)
+            await prepare_documents(db)
         return cls(db)
 
-    async def content_hash(self, document: str, *, namespace: str = "") -> str | None:
-        def run(connection: sqlite3.Connection) -> str | None:
-            query = "SELECT content_hash FROM documents WHERE namespace = ? AND id = ?"
-            row = connection.execute(query, (namespace, document)).fetchone()
-            return row and str(row[0])
-
+    async def content_hashes(self, documents: Sequence[str], *, namespace: str = "") -> dict[str, str]:
+        query = """SELECT documents.id, content_hash FROM json_each(?) CROSS JOIN documents
+                   ON namespace = ? AND documents.id = value"""
         with typed_errors():
-            return await self._db.read(run)
+            return await self._db.read(
+                lambda connection: dict(connection.execute(query, (json.dumps(documents), namespace)).fetchall())
+            )
 
     async def put(
         self, document: Document, passages: Sequence[Passage], content_hash: str, *, namespace: str = ""
     ) -> None:
-        # Stemming is the costly part: it is done before the write, so that it holds up neither loop nor writer.
-        rows = await asyncio.to_thread(lambda: [(_row(p, namespace), _words(p, namespace)) for p in passages])
-        head = (namespace, document.id, document.title, encode(document.metadata), content_hash)
-
-        def run(connection: sqlite3.Connection) -> None:
-            _remove(connection, namespace, document.id)
-            connection.execute("INSERT INTO documents VALUES (?, ?, ?, ?, ?)", head)
-            for row, stemmed in rows:
-                key = connection.execute(_INSERT_PASSAGE, row).lastrowid
-                connection.execute(_INSERT_KEYWORDS, (key, *stemmed))
-
+        rows = await asyncio.to_thread(document_rows, document, passages, content_hash, namespace)
         with typed_errors():
-            await self._db.write(run)
+            await self._db.write(lambda connection: _put(connection, namespace, rows))
 
     async def delete(self, document: str, *, namespace: str = "") -> Sequence[str]:
+        def run(connection: sqlite3.Connection) -> list[str]:
+            gone = remove_document(connection, namespace, document)
+            connection.executemany(_NOTE_LEFT, [(namespace, passage) for passage in gone])
+            return gone
+
         with typed_errors():
-            return await self._db.write(lambda connection: _remove(connection, namespace, document))
+            return await self._db.write(run)
+
+    async def left_behind(self, *, limit: int, namespace: str = "") -> list[str]:
+        query = "SELECT passage FROM left_passages WHERE namespace = ? LIMIT ?"
+        with typed_errors():
+            return await self._db.read(
+                lambda connection: [passage for (passage,) in connection.execute(query, (namespace, limit))]
+            )
+
+    async def forget_left(self, passages: Sequence[str], *, namespace: str = "") -> None:
+        rows = [(namespace, passage) for passage in passages]
+        with typed_errors():
+            await self._db.write(lambda connection: connection.executemany(_FORGET_LEFT, rows))
 
     async def passages(self, ids: Sequence[str], *, namespace: str = "") -> list[Passage]:
         def run(connection: sqlite3.Connection) -> dict[str, Passage]:
@@ -104,17 +113,71 @@ class SqliteDocumentStore:
             return await self._db.read(run)
 
 
+async def prepare_documents(db: Database) -> None:
+    """Makes the tables."""
+    await db.migrate("retrieval.documents", schema.DOCUMENTS)
+    await db.migrate("retrieval.left", schema.LEFT)
+
+
+class DocumentRows(NamedTuple):
+    """A document as it goes into the tables. Stemming is the costly part: it is done before the write, so that it
+    holds up neither loop nor writer."""
+
+    document: str
+    head: tuple[str, ...]
+    passages: Sequence[tuple[str, tuple[Any, ...], tuple[str, str, str]]]
+    """Each one's id, row and words."""
+
+
+def document_rows(document: Document, passages: Sequence[Passage], content_hash: str, namespace: str) -> DocumentRows:
+    head = (namespace, document.id, document.title, encode(document.metadata), content_hash)
+    title = _Title()
+    return DocumentRows(
+        document.id, head, [(p.id, _row(p, namespace), _words(p, namespace, title.stems(p.title))) for p in passages]
+    )
+
+
+def put_document(connection: sqlite3.Connection, namespace: str, rows: DocumentRows) -> list[str]:
+    """Takes the place of what there was of the document; the passages that are no more."""
+    before = remove_document(connection, namespace, rows.document)
+    connection.execute("INSERT INTO documents VALUES (?, ?, ?, ?, ?)", rows.head)
+    for _, row, stemmed in rows.passages:
+        key = connection.execute(_INSERT_PASSAGE, row).lastrowid
+        connection.execute(_INSERT_KEYWORDS, (key, *stemmed))
+    now = {id for id, _, _ in rows.passages}
+    return [id for id in before if id not in now]
+
+
+def _put(connection: sqlite3.Connection, namespace: str, rows: DocumentRows) -> None:
+    gone = put_document(connection, namespace, rows)
+    connection.executemany(_NOTE_LEFT, [(namespace, passage) for passage in gone])
+    connection.executemany(_FORGET_LEFT, [(namespace, passage) for passage, _, _ in rows.passages])
+
+
+class _Title:
+    """The stems of the title before: passages of one document have one."""
+
+    def __init__(self) -> None:
+        self._last = ("", "")
+
+    def stems(self, title: str) -> str:
+        if title != self._last[0]:
+            self._last = (title, " ".join(stems(title)))
+        return self._last[1]
+
+
 def _row(passage: Passage, namespace: str) -> tuple[Any, ...]:
     place = (passage.index, passage.start, passage.end)
     texts = (passage.id, passage.document, passage.title, passage.text)
     return (namespace, *texts, *place, encode(passage.metadata))
 
 
-def _words(passage: Passage, namespace: str) -> tuple[str, str, str]:
-    return scope(namespace), " ".join(stems(passage.title)), " ".join(stems(passage.text))
+def _words(passage: Passage, namespace: str, title: str) -> tuple[str, str, str]:
+    return scope(namespace), title, " ".join(stems(passage.text))
 
 
-def _remove(connection: sqlite3.Connection, namespace: str, document: str) -> list[str]:
+def remove_document(connection: sqlite3.Connection, namespace: str, document: str) -> list[str]:
+    """The passages that went; none for an unknown document."""
     query = "SELECT key, id FROM passages WHERE namespace = ? AND document = ? ORDER BY position"
     gone = connection.execute(query, (namespace, document)).fetchall()
     keys = [(key,) for key, _ in gone]

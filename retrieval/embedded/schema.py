@@ -41,6 +41,12 @@ COUNTS = (  # a full-text index tells how many passages it has only by reading a
     END""",
 )
 
+LEFT = (
+    # Passages that are no more, whose vectors may still be there: in another store, a crash may lie between the two.
+    """CREATE TABLE left_passages (
+        namespace TEXT NOT NULL, passage TEXT NOT NULL, PRIMARY KEY (namespace, passage)) WITHOUT ROWID""",
+)
+
 VECTORS = (
     # A deleted vector stays as NULL, so that other processes learn of it: `change` only grows.
     """CREATE TABLE vectors (

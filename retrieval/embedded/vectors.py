@@ -11,7 +11,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -68,24 +68,18 @@ class SqliteVectorStore:
     async def upsert(self, items: Sequence[tuple[str, Vector, Metadata]], *, namespace: str = "") -> None:
         if not items:
             return
-        dimension, rows = await asyncio.to_thread(_rows, items)
+        rows = await asyncio.to_thread(vector_rows, items)
 
         def run(connection: sqlite3.Connection) -> None:
             self._check_space(connection)
-            _check_dimension(connection, namespace, dimension)
-            (change,) = connection.execute(_NEXT_CHANGE, (namespace,)).fetchone()
-            connection.executemany(_UPSERT, [(namespace, change, *row) for row in rows])
+            upsert_vectors(connection, namespace, rows)
 
         with typed_errors():
             await self._db.write(run)
 
     async def delete(self, passages: Sequence[str], *, namespace: str = "") -> None:
-        def run(connection: sqlite3.Connection) -> None:
-            (change,) = connection.execute(_NEXT_CHANGE, (namespace,)).fetchone()
-            connection.executemany(_DELETE, [(change, namespace, passage) for passage in passages])
-
         with typed_errors():
-            await self._db.write(run)
+            await self._db.write(lambda connection: delete_vectors(connection, namespace, passages))
 
     async def search(
         self, vector: Vector, *, top_k: int, namespace: str = "", filter: Filter | None = None
@@ -172,7 +166,27 @@ class _Replica:
         self._matrix.put([passage for passage, _ in changed], vectors)
 
 
-def _rows(items: Sequence[tuple[str, Vector, Metadata]]) -> tuple[int, list[tuple[str, str, bytes]]]:
+class VectorRows(NamedTuple):
+    """Vectors of one dimension as they go into the table."""
+
+    dimension: int
+    rows: Sequence[tuple[str, str, bytes]]
+
+
+def upsert_vectors(connection: sqlite3.Connection, namespace: str, vectors: VectorRows) -> None:
+    """Raises `DimensionMismatch`."""
+    _check_dimension(connection, namespace, vectors.dimension)
+    (change,) = connection.execute(_NEXT_CHANGE, (namespace,)).fetchone()
+    connection.executemany(_UPSERT, [(namespace, change, *row) for row in vectors.rows])
+
+
+def delete_vectors(connection: sqlite3.Connection, namespace: str, passages: Sequence[str]) -> None:
+    (change,) = connection.execute(_NEXT_CHANGE, (namespace,)).fetchone()
+    connection.executemany(_DELETE, [(change, namespace, passage) for passage in passages])
+
+
+def vector_rows(items: Sequence[tuple[str, Vector, Metadata]]) -> VectorRows:
+    """Raises `DimensionMismatch`, and `Permanent` for a vector that is not finite or zero."""
     units = [_unit(vector) for _, vector, _ in items]
     dimensions = {len(unit) for unit in units}
     if len(dimensions) > 1:
@@ -181,7 +195,7 @@ def _rows(items: Sequence[tuple[str, Vector, Metadata]]) -> tuple[int, list[tupl
         (passage, encode(metadata), unit.astype(np.float16).tobytes())
         for (passage, _, metadata), unit in zip(items, units, strict=True)
     ]
-    return dimensions.pop(), rows
+    return VectorRows(dimensions.pop(), rows)
 
 
 def _unit(vector: Vector) -> Float32:

@@ -41,11 +41,11 @@ async def test_passages_come_back_as_they_were_put(store: DocumentStore) -> None
 
 
 async def test_the_hash_tells_whether_a_document_is_known(store: DocumentStore) -> None:
-    """None before the first put, then the hash of the last."""
-    assert await store.content_hash("d") is None
+    """None before the first put, then the hash of the last; unknown documents are left out."""
+    assert await store.content_hashes(["d"]) == {}
     await store.put(document(), parts(document(), 1), "h1")
     await store.put(document(), parts(document(), 1), "h2")
-    assert await store.content_hash("d") == "h2"
+    assert await store.content_hashes(["d", "nowhere"]) == {"d": "h2"}
 
 
 async def test_putting_again_replaces_every_passage(store: DocumentStore) -> None:
@@ -61,8 +61,23 @@ async def test_delete_names_the_passages_that_went(store: DocumentStore) -> None
     await store.put(document(), parts(document(), 2), "h1")
     assert list(await store.delete("d")) == ["d#0", "d#1"]
     assert list(await store.delete("d")) == []
-    assert await store.content_hash("d") is None
+    assert await store.content_hashes(["d"]) == {}
     assert await store.count() == {"documents": 0, "passages": 0}
+
+
+async def test_passages_that_went_are_noted_until_their_vectors_are_deleted(store: DocumentStore) -> None:
+    """By the put or delete that removed them, and for as long as nobody has put them back or said that it is done."""
+    await store.put(document(), parts(document(), 4), "h1")
+    await store.put(document(), parts(document(), 2), "h2")
+    assert sorted(await store.left_behind(limit=10)) == ["d#2", "d#3"]
+    assert len(await store.left_behind(limit=1)) == 1
+    assert await store.left_behind(limit=10, namespace="a") == []
+    await store.put(document(), parts(document(), 3), "h3")
+    assert await store.left_behind(limit=10) == ["d#3"]
+    await store.delete("d")
+    assert sorted(await store.left_behind(limit=10)) == ["d#0", "d#1", "d#2", "d#3"]
+    await store.forget_left(["d#0", "d#1", "d#2"])
+    assert await store.left_behind(limit=10) == ["d#3"]
 
 
 async def test_namespaces_are_apart(store: DocumentStore) -> None:
@@ -70,7 +85,7 @@ async def test_namespaces_are_apart(store: DocumentStore) -> None:
     await store.put(document(text="mine"), parts(document(), 1), "h1", namespace="a")
     await store.put(document(text="yours"), parts(document(), 2), "h2", namespace="b")
     await store.delete("d", namespace="b")
-    assert await store.content_hash("d", namespace="a") == "h1"
+    assert await store.content_hashes(["d", "nowhere"], namespace="a") == {"d": "h1"}
     assert await store.passages(["d#0"], namespace="b") == []
     assert await store.count(namespace="a") == {"documents": 1, "passages": 1}
     assert await store.namespaces() == ["a"]
@@ -92,7 +107,7 @@ async def test_a_failed_put_changes_nothing(store: DocumentStore) -> None:
     thief = [*parts(other, 1), Passage("d#1", "e", "", "stolen")]
     with pytest.raises(Permanent):
         await store.put(other, thief, "h2")
-    assert await store.content_hash("e") == "h1"
+    assert await store.content_hashes(["e", "nowhere"]) == {"e": "h1"}
     assert [p.text for p in await store.passages(["d#1", "e#0"])] == ["text 1", "text 0"]
 
 
@@ -101,7 +116,7 @@ async def test_what_is_not_metadata_is_refused(store: DocumentStore, value: obje
     """Only text, numbers, booleans and lists of text can be stored and filtered by."""
     with pytest.raises(Permanent):
         await store.put(Document("d", "T", "x", {"k": value}), [], "h1")  # type: ignore[dict-item]
-    assert await store.content_hash("d") is None
+    assert await store.content_hashes(["d"]) == {}
 
 
 async def test_text_that_is_not_unicode_is_refused(store: DocumentStore) -> None:

@@ -66,6 +66,13 @@ MATRIX: Mapping[tuple[str, str], Row] = {
     ("GET", "/v1/passages/{passage:path}"): Row(404, 404, 401, 401, path="/v1/passages/none"),
     ("POST", "/v1/search"): Row(200, 200, 401, 401, body={"queries": ["pump"]}),
     ("GET", "/v1/graph"): Row(200, 404, 401, 401, path="/v1/graph?answer={answer}"),
+    ("POST", "/v1/ingest"): Row(422, 422, 401, 401, body={}),
+    ("GET", "/v1/jobs"): Row(200, 200, 401, 401),
+    # whose job it is decides as with answers: tests/ingest/test_jobs_http.py
+    ("GET", "/v1/jobs/{job}"): Row(404, 404, 401, 401, path="/v1/jobs/job-none"),
+    ("DELETE", "/v1/jobs/{job}"): Row(404, 404, 401, 401, path="/v1/jobs/job-none"),
+    ("GET", "/v1/jobs/{job}/events"): Row(404, 404, 401, 401, path="/v1/jobs/job-none/events"),
+    ("POST", "/v1/jobs/{job}/retry"): Row(404, 404, 401, 401, path="/v1/jobs/job-none/retry"),
     ("GET", "/v1/inflight"): OPERATOR,
     ("WEBSOCKET", "/ws"): SOCKET,
     ("WEBSOCKET", "/ws/ai-sdk"): Row("start", "no-active", "4401", "4401", body=RESUME),

@@ -266,7 +266,7 @@ async def test_progress_is_told(knowledge: Knowledge, tmp_path: Path) -> None:
     await knowledge.ingestion.ingest_paths(
         [folder], progress=lambda stage, done, total: seen.setdefault(stage, []).append((done, total))
     )
-    assert set(seen) == set(STAGES)
+    assert set(seen) == set(STAGES) - {"metadata"}
     size = sum(path.stat().st_size for path in folder.iterdir())
     assert [steps[-1] for steps in map(seen.__getitem__, ("load", "embed", "store"))] == [(size, size), (3, 3), (3, 3)]
     assert all(steps == sorted(steps) and steps[-1][0] == steps[-1][1] for steps in seen.values())
@@ -276,7 +276,7 @@ async def test_cancelling_leaves_every_document_whole_or_out(knowledge: Knowledg
     """A document whose hash is stored has its passages, vectors and links; the next ingest brings the others."""
 
     def cancel(stage: str, done: int, total: int) -> None:
-        if stage == "store" and done == 100:
+        if stage == "store" and done >= 100:
             task.cancel()
 
     task = asyncio.create_task(knowledge.ingestion.ingest_documents(many(600), progress=cancel))

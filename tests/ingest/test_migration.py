@@ -63,7 +63,7 @@ async def documents_alone(settings: Settings, directory: Path) -> Settings:
     held, put = await SqliteDocumentStore.open(source), await SqliteDocumentStore.open(target)
     for namespace in await held.namespaces():
         for document, passages in await held.page("", limit=1_000, namespace=namespace):
-            hash = await held.content_hash(document.id, namespace=namespace)
+            hash = (await held.content_hashes([document.id], namespace=namespace)).get(document.id)
             await put.put(document, passages, hash or "", namespace=namespace)
     await source.aclose()
     await target.aclose()

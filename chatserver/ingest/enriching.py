@@ -1,0 +1,133 @@
+"""What passages cost: vectors and metadata, made at the same time, each behind a bound of its own, each kept as soon as
+it is paid for."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol, TypeAlias, TypeVar
+
+import orjson
+
+from chatserver.embeddings.packing import pack, unpack
+from chatserver.ingest.ledger import Paid, Unpaid
+from retrieval.chunking import embedded_text
+from retrieval.ports import Embedder
+from retrieval.types import Metadata, Passage, Vector
+
+T = TypeVar("T")
+
+CALLS: Final = 20
+"""Calls to one upstream at once, of all ingests of a process."""
+
+Told: TypeAlias = Callable[[str, int], None]
+"""A stage, and how many more passages are through it."""
+
+
+class Patiently(Protocol):
+    """Does the work; again after a while, when that may help."""
+
+    async def __call__(self, work: Callable[[], Awaitable[T]]) -> T: ...
+
+
+class Extractor(Protocol):
+    """Asks a model for a passage's metadata. `name` tells what answers: another name, other results."""
+
+    name: str
+
+    async def extract(self, passage: Passage) -> Metadata:
+        """Raises `RetrievalError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enriched:
+    """`passages` with their metadata (what a document says of itself counts more than what was extracted), a vector
+    for each, and what to discard once all of this is stored."""
+
+    passages: Sequence[Passage]
+    vectors: Sequence[Vector]
+    paid: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Enriching:
+    """`batch`: passages in one call to the embedder, of several documents."""
+
+    embedder: Embedder
+    extractor: Extractor | None = None
+    paid: Paid = field(default_factory=Unpaid)
+    batch: int = 128
+    embed_slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS))
+    extract_slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS))
+
+    async def enrich(self, passages: Sequence[Passage], patiently: Patiently, told: Told) -> Enriched:
+        """Raises `RetrievalError`; what was paid for by then is kept."""
+        async with asyncio.TaskGroup() as tasks:
+            vectors = tasks.create_task(self._embed_all(passages, patiently, told))
+            described = tasks.create_task(self._describe_all(passages, patiently, told))
+        paid = [self._vector_key(passage) for passage in passages]
+        if self.extractor is not None:
+            paid += [_metadata_key(self.extractor, passage) for passage in passages]
+        return Enriched(described.result(), vectors.result(), paid)
+
+    async def _embed_all(self, passages: Sequence[Passage], patiently: Patiently, told: Told) -> list[Vector]:
+        async def some(start: int) -> list[Vector]:
+            async with self.embed_slots:
+                vectors = await self._embed(passages[start : start + self.batch], patiently)
+            told("embed", len(vectors))
+            return vectors
+
+        async with asyncio.TaskGroup() as tasks:
+            made = [tasks.create_task(some(start)) for start in range(0, len(passages), self.batch)]
+        return [vector for task in made for vector in task.result()]
+
+    async def _embed(self, passages: Sequence[Passage], patiently: Patiently) -> list[Vector]:
+        by_key = {self._vector_key(passage): passage for passage in passages}
+        vectors = {
+            key: vector for key, kept in (await self.paid.load(list(by_key))).items() if (vector := unpack(kept))
+        }
+        missing = [key for key in by_key if key not in vectors]
+        if missing:
+            texts = [embedded_text(by_key[key]) for key in missing]
+            made = await patiently(lambda: self.embedder.embed(texts))
+            vectors |= zip(missing, made, strict=True)
+            await self.paid.save({key: pack(vectors[key]) for key in missing})
+        return [vectors[self._vector_key(passage)] for passage in passages]
+
+    async def _describe_all(self, passages: Sequence[Passage], patiently: Patiently, told: Told) -> Sequence[Passage]:
+        extractor = self.extractor
+        if extractor is None:
+            return passages
+
+        async def one(passage: Passage) -> Passage:
+            async with self.extract_slots:
+                metadata = await self._describe(extractor, passage, patiently)
+            told("metadata", 1)
+            return replace(passage, metadata={**metadata, **passage.metadata})
+
+        async with asyncio.TaskGroup() as tasks:
+            made = [tasks.create_task(one(passage)) for passage in passages]
+        return [task.result() for task in made]
+
+    async def _describe(self, extractor: Extractor, passage: Passage, patiently: Patiently) -> Metadata:
+        key = _metadata_key(extractor, passage)
+        kept = (await self.paid.load([key])).get(key)
+        if kept is not None:
+            return {
+                name: tuple(value) if isinstance(value, list) else value for name, value in orjson.loads(kept).items()
+            }
+        metadata = await patiently(lambda: extractor.extract(passage))
+        await self.paid.save({key: orjson.dumps(metadata)})
+        return metadata
+
+    def _vector_key(self, passage: Passage) -> str:
+        return _key("vector", self.embedder.name, embedded_text(passage))
+
+
+def _metadata_key(extractor: Extractor, passage: Passage) -> str:
+    return _key("metadata", extractor.name, passage.title, passage.text)
+
+
+def _key(*parts: str) -> str:
+    """Of all that a result is made from."""
+    return hashlib.blake2b(orjson.dumps(parts), digest_size=16).hexdigest()

@@ -1,0 +1,41 @@
+"""The settings of ingestion."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from chatserver.settings.groups import Group
+
+
+class Ingest(Group):
+    """Documents that come as jobs."""
+
+    workers: int = Field(
+        default=5,
+        validation_alias="CHATSERVER_INGEST_WORKERS",
+        ge=1,
+        le=64,
+        description="jobs that one process runs at the same time",
+    )
+    queue: int = Field(
+        default=100,
+        validation_alias="CHATSERVER_INGEST_QUEUE",
+        ge=1,
+        le=10_000,
+        description="jobs that may wait; further ones are refused with the time to try again",
+    )
+    max_bytes: int = Field(
+        default=256 * 1024 * 1024,
+        validation_alias="CHATSERVER_INGEST_MAX_BYTES",
+        ge=1024,
+        description="a larger upload is refused",
+    )
+    path_list: str = Field(
+        default="",
+        validation_alias="CHATSERVER_INGEST_PATHS",
+        description="directories of the server's machine, with commas between, whose files a job may name",
+    )
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        return tuple(Path(part.strip()) for part in self.path_list.split(",") if part.strip())

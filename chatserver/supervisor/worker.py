@@ -1,0 +1,65 @@
+"""A worker: a process that runs jobs, `python -m chatserver.supervisor.worker` or `chatserver worker`.
+
+It is nicer than a server to whoever else wants the processor, so that a search does not wait for an ingest. SIGTERM
+and SIGINT make it hand over what it runs and end; so does, for one that a server has started, the end of that server.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from contextlib import suppress
+from typing import Final
+
+import structlog
+
+from chatserver.edge.logs import configure_logs
+from chatserver.generation.generations import Generations
+from chatserver.settings import Settings, load_settings
+from chatserver.wiring import open_worker
+
+log = structlog.get_logger(__name__)
+
+NICENESS: Final = 10
+_LOOK_S: Final = 0.2
+
+
+async def work(settings: Settings, *, idle_s: float | None = None, parent: int | None = None) -> None:
+    """Until it is told to end, has had nothing to do for `idle_s`, or nobody holds the other end of `parent`."""
+    with suppress(OSError):  # already as nice as it may be
+        os.nice(NICENESS)
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    if parent is not None:
+        loop.add_reader(parent, ended.set)
+    async with open_worker(settings) as running:
+        log.info("worker runs jobs", pid=os.getpid())
+        await _until(ended, running, idle_s)
+
+
+async def _until(ended: asyncio.Event, running: Generations, idle_s: float | None) -> None:
+    loop = asyncio.get_running_loop()
+    busy_at = loop.time()
+    while not ended.is_set():
+        if running.inflight():
+            busy_at = loop.time()
+        if idle_s is not None and loop.time() - busy_at > idle_s:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_S):
+                await ended.wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--idle", type=float, help="end after so many seconds without work")
+    arguments = parser.parse_args()
+    configure_logs()
+    asyncio.run(work(load_settings(), idle_s=arguments.idle, parent=sys.stdin.fileno()))
+
+
+if __name__ == "__main__":
+    main()
