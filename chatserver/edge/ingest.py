@@ -11,8 +11,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive
 
+from chatserver.access.quotas import Exceeded
 from chatserver.edge.bodies import read_body, too_large
-from chatserver.edge.doors import Door, allowed_namespace, user_of
+from chatserver.edge.doors import Door, allowed_namespace, identity_of, user_of
+from chatserver.edge.gate import Gate, too_much
 from chatserver.edge.jobs import accepted, queue_full, refuse_draining
 from chatserver.edge.problems import Problem
 from chatserver.ingest.jobs import Jobs, QueueFull, Submission
@@ -166,8 +168,13 @@ async def _submit(
     key = request.headers.get("idempotency-key") or None
     submission = Submission(user_of(request), given, title[:300], size, namespace, key)
     jobs = _jobs(request)
+    gate: Gate = request.app.state.gate
     try:
+        await gate.quotas.ingest(identity_of(request), size)
         return accepted(*await jobs.submit(submission, job))
+    except Exceeded as error:
+        await jobs.spool.drop(job)
+        raise too_much(error) from None
     except BaseException:
         await jobs.spool.drop(job)
         raise
