@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # A file's tests stay in one process: they share their servers and browsers.
 PYTEST := $(BIN)/python -m pytest --numprocesses=logical --dist=loadfile
 
-.PHONY: install neo4j node run test test-all check bench chaos lock clean
+.PHONY: install neo4j node run test test-all check audit bench chaos lock clean
 
 install: $(STAMP)
 
@@ -47,7 +47,13 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(MAKE) --no-print-directory audit
 	$(PYTEST) --cov --cov-report=term:skip-covered
+
+# Code, tree and dependencies as an attacker reads them.
+audit: $(STAMP)
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive chatserver retrieval graph prompts
+	$(BIN)/python -m tests.audit
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.delivery --json artifacts/delivery.json
