@@ -29,7 +29,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack
-from importlib import resources
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -44,7 +43,7 @@ from benchmarks.retrieval_stores import STORES
 from benchmarks.train_ranker import CUTS, DEPTH, fold_rankers, recorded
 from retrieval.fusion import KEYWORD, VECTOR, ranked, reciprocal_ranks
 from retrieval.hybrid import Hybrid
-from retrieval.ranker import Ranker, trained
+from retrieval.ranker import Ranker, shipped
 from retrieval.types import Hit, Query
 
 WARM_UP = 5
@@ -89,10 +88,10 @@ def searched(hybrid: Hybrid) -> Method:
 
 def by_question(parts: Parts, name: str, rankers: Rankers, *, graph: bool = True) -> Method:
     """Each question by its own ranker."""
-    searches = {one: searched(parts.hybrid(graph=graph, ranker=one)) for one in {trained(), *rankers.values()}}
+    searches = {one: searched(parts.hybrid(graph=graph, ranker=one)) for one in {parts.ranker, *rankers.values()}}
 
     async def search(query: Query) -> Sequence[str]:
-        return await searches[rankers.get((name, query.text), trained())](query)
+        return await searches[rankers.get((name, query.text), parts.ranker)](query)
 
     return search
 
@@ -179,10 +178,9 @@ async def run(
 
 async def validating(bases: Sequence[tuple[Corpus, Base]]) -> Rankers:
     """For the sets that the shipped weights are trained on: weights that have not seen the question."""
-    told = json.loads(resources.files("retrieval").joinpath("ranker.json").read_text())
     given = []
     for corpus, base in bases:
-        seen = {name: questions for name, questions in corpus.sets.items() if name in told["trained_on"]}
+        seen = {name: questions for name, questions in corpus.sets.items() if name in shipped()["trained_on"]}
         given += await recorded(base.parts, Corpus(corpus.name, corpus.file, seen))
     return fold_rankers(given)
 

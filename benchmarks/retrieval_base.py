@@ -21,7 +21,7 @@ from retrieval.fusion import GRAPH, KEYWORD, VECTOR
 from retrieval.hybrid import Hybrid
 from retrieval.legs import count_words, keyword_leg, vector_leg
 from retrieval.ports import CountWords, DocumentStore, Leg, Links
-from retrieval.ranker import Ranker
+from retrieval.ranker import Ranker, trained
 from retrieval.scale import CosineScale, scale_of
 
 EMBEDDERS: dict[str, type[WordLlamaEmbedder] | type[MiniLmEmbedder]] = {
@@ -32,7 +32,7 @@ EMBEDDERS: dict[str, type[WordLlamaEmbedder] | type[MiniLmEmbedder]] = {
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a `Hybrid` is made of; `legs` are those that need no graph."""
+    """What a `Hybrid` is made of; `legs` are those that need no graph, `ranker` is the one that a server has."""
 
     documents: DocumentStore
     legs: Mapping[str, Leg]
@@ -40,6 +40,7 @@ class Parts:
     links: Links
     count_words: CountWords
     scale: CosineScale
+    ranker: Ranker
 
     def hybrid(self, *, graph: bool = True, ranker: Ranker | None = None) -> Hybrid:
         return Hybrid(
@@ -86,7 +87,15 @@ async def ingested(corpus: Path, embedder: str, console: Console, store: str = "
                 seconds = time.perf_counter() - started
                 legs = {VECTOR: vector_leg(model, stores.vectors), KEYWORD: keyword_leg(stores.keywords)}
                 counting, links = count_words(stores.keywords), GraphLinks(stores.graph)
-                parts = Parts(stores.documents, legs, GraphLeg(stores.graph), links, counting, scale_of(model.name))
+                parts = Parts(
+                    stores.documents,
+                    legs,
+                    GraphLeg(stores.graph),
+                    links,
+                    counting,
+                    scale_of(model.name),
+                    trained(model.name),
+                )
                 passages = (await stores.documents.count())["passages"]
                 yield Base(parts, passages, seconds, Path(directory), before)
         finally:

@@ -18,10 +18,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import TypeAlias
 
-from retrieval import fusion
 from retrieval.pool import Pool
 from retrieval.text import word_stems, words
 from retrieval.types import Link, Passage
+from retrieval.walk import walked
 
 Features: TypeAlias = dict[str, float]
 
@@ -48,7 +48,6 @@ NAMES = (
 )
 
 _SURELY_NAMED = 0.5
-_STEPS, _RESTART = 12, 0.5
 _TRAILING_BRACKET = re.compile(r"\s*\([^()]*\)\s*$")
 
 Links: TypeAlias = Mapping[tuple[str, str], Sequence[Link]]
@@ -64,16 +63,14 @@ def features(pool: Pool) -> dict[str, Features]:
     covers = _Covers(pool)
     links: defaultdict[tuple[str, str], list[Link]] = defaultdict(list)
     for link in pool.links:
-        if link.source in found and link.target in found:
-            links[link.source, link.target].append(link)
-    weights = fusion.link_weights(link for among in links.values() for link in among)
+        links[link.source, link.target].append(link)
     highest = max(pool.expanded.values()) or 1.0
     for rank, passage in enumerate(pool.passages):
         found[passage.id].update(_told(pool, passage.id, rank, highest) | _own(pool, passage, covers))
     best = max(pool.base.values(), default=0.0) or 1.0
     strength = {id: pool.base.get(id, 0.0) / best for id in found}
-    _add_parents(found, links, weights, strength, covers)
-    for id, share in _pagerank(strength, weights).items():
+    _add_parents(found, links, pool.ways, strength, covers)
+    for id, share in walked(strength, pool.ways).items():
         found[id]["pagerank"] = share
     return found
 
@@ -171,29 +168,3 @@ class _Covers:
 
     def _weight(self, cover: int) -> float:
         return sum(weight for index, weight in enumerate(self._weights) if cover >> index & 1)
-
-
-def _pagerank(strength: Mapping[str, float], weights: Weights) -> dict[str, float]:
-    """Twelve steps over the links both ways, restarting at `strength`; the best has 1."""
-    total = sum(strength.values())
-    if not total:
-        return {}
-    restart = {id: share / total for id, share in strength.items()}
-    around: defaultdict[str, dict[str, float]] = defaultdict(dict)
-    for (parent, id), weight in weights.items():
-        for one, other in ((parent, id), (id, parent)):
-            around[one][other] = max(around[one].get(other, 0.0), weight)
-    flow = {
-        id: [(other, (1 - _RESTART) * weight / total) for other, weight in near.items()]
-        for id, near in around.items()
-        if (total := sum(near.values()))
-    }
-    ranks = restart
-    for _ in range(_STEPS):
-        following = {id: _RESTART * share for id, share in restart.items()}
-        for id, near in flow.items():
-            for other, part in near:
-                following[other] += ranks[id] * part
-        ranks = following
-    best = max(ranks.values())
-    return {id: rank / best for id, rank in ranks.items()}

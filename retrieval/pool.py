@@ -30,7 +30,7 @@ ASSURED = 8
 class Pool:
     """`passages` best first by `expanded`. By id: `base` and `expanded` are the scores before and after one hop,
     `named` tells how surely the question names a passage (from 0 to 1), `vector_ranks` its place in that leg (from
-    0). `links` may lead outside."""
+    0). `links` lead from one of the passages to another; `ways` is what those of a pair are worth together."""
 
     question: str
     terms: Mapping[str, float]
@@ -41,6 +41,7 @@ class Pool:
     named: Scores
     vector_ranks: Mapping[str, int]
     links: Sequence[Link]
+    ways: Mapping[tuple[str, str], float]
 
 
 def candidates(base: Scores, links: Sequence[Link]) -> Scores:
@@ -58,6 +59,8 @@ def pool(
     expanded: Scores,
     links: Sequence[Link],
 ) -> Pool:
+    inside = {passage.id for passage in passages}
+    between = [link for link in links if link.source in inside and link.target in inside]
     return Pool(
         question,
         _weights(counted),
@@ -66,7 +69,8 @@ def pool(
         expanded,
         {hit.passage: hit.score for hit in legs.get(fusion.GRAPH, ())},
         {hit.passage: rank for rank, hit in enumerate(legs.get(fusion.VECTOR, ()))},
-        links,
+        between,
+        fusion.link_weights(between),
     )
 
 

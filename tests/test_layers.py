@@ -32,6 +32,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "retrieval.scale",
         "retrieval.text",
         "retrieval.types",
+        "retrieval.walk",
         "graph",
         "graph.drawing",
         "graph.errors",

@@ -86,7 +86,7 @@ async def open_knowledge(settings: Settings, watch: Watch | None = None) -> Asyn
             documents,
             {VECTOR: vector_leg(embedder, vectors), KEYWORD: keyword_leg(keywords), GRAPH: GraphLeg(graph)},
             links=GraphLinks(graph),
-            ranker=trained(),
+            ranker=trained(embedder.name),
             count_words=count_words(keywords),
             scale=scale_of(embedder.name),
             deadline_s=settings.retrieval.deadline_s,

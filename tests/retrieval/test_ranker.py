@@ -4,11 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from retrieval.embedders.minilm import MiniLmEmbedder
+from retrieval.embedders.wordllama import WordLlamaEmbedder
 from retrieval.features import NAMES, features
 from retrieval.fusion import GRAPH, KEYWORD, VECTOR, base_scores, ranked
 from retrieval.pool import ASSURED, Pool, assured, begun, candidates, pool, together, uncounted
-from retrieval.ranker import Ranker, trained
+from retrieval.ranker import FILES, WALK, Ranker, shipped, trained
 from retrieval.types import Frequencies, Hit, Link, Passage
+from retrieval.walk import walked
 
 QUESTION = "Where was the director of The Prairie King born?"
 TEXTS = {
@@ -74,6 +77,37 @@ def test_the_passage_that_completes_the_chain_comes_before_one_that_does_not() -
     order = list(trained().rank(made(QUESTION, COUNTED, LEGS, LINKS)))
     assert order.index("film") < 2
     assert order.index("eason") < order.index("gibson")
+
+
+def test_the_walk_reaches_the_third_passage_of_a_chain() -> None:
+    """It has no word of the question, and is linked from the second only, which the first pass finds."""
+    links = [*LINKS, Link("eason", "third", "title", 1.0, "Third", 3)]
+    texts = {"third": ("Third", "Nothing of that."), "gone": ("Gone", "Nothing either.")}
+    before = made(QUESTION, COUNTED, LEGS, links)
+    passages = [*before.passages, *(Passage(id, id, *text) for id, text in texts.items())]
+    expanded = before.expanded | {"third": 0.0, "gone": 0.0}
+    longer = pool(QUESTION, COUNTED, passages, LEGS, before.base, expanded, links)
+    weights = {"gain": 20.0, "expanded": 3.0}
+    shares = [Ranker(weights | {WALK: stride}).rank(longer) for stride in (0.0, 3.0)]
+    assert shares[0]["third"] == shares[0]["gone"]
+    assert shares[1]["third"] > 1.05 * shares[1]["gone"]
+
+
+def test_a_walk_stays_where_there_is_no_way() -> None:
+    """Places without ways have what they began with; the best has 1; nothing anywhere is nothing."""
+    visits = walked({"a": 0.5, "b": 0.25, "c": 0.25}, {("a", "b"): 0.4})
+    assert visits["a"] == 1.0
+    assert visits["b"] > visits["c"] > 0
+    assert walked({"a": 0.0}, {("a", "b"): 0.4}) == {}
+
+
+def test_each_embedder_has_weights_of_its_own() -> None:
+    """Those that were trained with it; what was not measured has the default one's."""
+    for name in FILES:
+        assert shipped(name)["embedder"] == name
+        assert shipped(name)["weights"].keys() == {*NAMES, WALK}
+    assert shipped("some-model") == shipped()
+    assert {scale.name for scale in (WordLlamaEmbedder, MiniLmEmbedder)} == set(FILES)
 
 
 SHARES = st.floats(0, 1)
