@@ -29,6 +29,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -214,7 +215,8 @@ def show_growth(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     console.print(table)
 
 
-def measured(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
+def measured(arguments: argparse.Namespace, console: Console, save: Callable[[Mapping[str, Any]], None]) -> None:
+    """Saved after each size: the largest one takes a while."""
     given = corpora([directory.resolve() for directory in arguments.directories])
     with tempfile.TemporaryDirectory() as directory:
         joined = merged(given, Path(directory) / "corpus.jsonl") if arguments.merged or arguments.grow else None
@@ -222,16 +224,15 @@ def measured(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
         results: dict[str, Any] = {}
         if not arguments.only_growth:
             results |= asyncio.run(run(asked, arguments.embedder, console, store=arguments.store))
+            save(results)
         if arguments.grow and joined:
             spawning = multiprocessing.get_context("spawn")
             with ProcessPoolExecutor(1, mp_context=spawning, max_tasks_per_child=1) as processes:
-                rows = [
-                    processes.submit(growth, joined, size, arguments.embedder, arguments.store).result()
-                    for size in arguments.grow
-                ]
-            show_growth(console, rows)
-            results["growth"] = rows
-    return results
+                for size in arguments.grow:
+                    row = processes.submit(growth, joined, size, arguments.embedder, arguments.store).result()
+                    results["growth"] = [*results.get("growth", ()), row]
+                    save(results)
+            show_growth(console, results["growth"])
 
 
 def main() -> None:
@@ -245,13 +246,16 @@ def main() -> None:
     parser.add_argument("--json", type=Path, required=True, metavar="OUT")
     parser.add_argument("--png", type=Path, metavar="OUT", help="a picture (needs the extra `bench`)")
     arguments = parser.parse_args()
-    results = measured(arguments, Console())
-    arguments.json.parent.mkdir(parents=True, exist_ok=True)
-    arguments.json.write_text(json.dumps(results, indent=2) + "\n")
-    if arguments.png:
+    measured(arguments, Console(), partial(save, arguments.json, arguments.png))
+
+
+def save(out: Path, picture: Path | None, results: Mapping[str, Any]) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(results, indent=2) + "\n")
+    if picture:
         from benchmarks.retrieval_plot import draw  # matplotlib is an extra
 
-        draw(results, arguments.png)
+        draw(results, picture)
 
 
 if __name__ == "__main__":

@@ -155,7 +155,8 @@ def visited(one: Example, told: Floats) -> Floats:
 def judged(one: Example, weights: Floats) -> Floats:
     """What a ranker with these weights orders by."""
     told: Floats = one.x @ weights[:-1]
-    return told + weights[-1] * visited(one, told)
+    order: Floats = told + weights[-1] * visited(one, told)
+    return order
 
 
 def fitted(given: Sequence[Example], used: npt.NDArray[np.bool_]) -> Floats:
