@@ -26,7 +26,7 @@ def main() -> int:
 def _scan_for_secrets() -> int:
     without = [part for plugin in _NOT for part in ("--disable-plugin", plugin)]
     files = [str(path.relative_to(ROOT)) for path in paths()]
-    command = [TOOLS / "detect-secrets-hook", "--no-verify", *without, "--exclude-lines", _EXAMPLES, *files]
+    command = [str(TOOLS / "detect-secrets-hook"), "--no-verify", *without, "--exclude-lines", _EXAMPLES, *files]
     code = subprocess.run(command, cwd=ROOT, check=False).returncode
     print(f"secrets scan: {len(files)} files, {'no secret' if code == 0 else 'see above'}")
     return code
@@ -40,7 +40,7 @@ def _audit_dependencies() -> int:
         return 0
     locks = [part for lock in ("requirements.lock", "deploy/requirements.lock") for part in ("-r", lock)]
     command = [
-        TOOLS / "pip-audit",
+        str(TOOLS / "pip-audit"),
         "--disable-pip",
         "--vulnerability-service",
         "osv",
