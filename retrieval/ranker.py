@@ -20,10 +20,10 @@ from typing import Any, Final, cast
 
 from retrieval.features import NAMES, features
 from retrieval.pool import Pool
+from retrieval.scale import DEFAULT
 from retrieval.walk import walked
 
 WALK: Final = "walk"
-DEFAULT: Final = "wordllama-l2-supercat-256"
 FILES: Final = {DEFAULT: "ranker.json", "all-minilm-l6-v2-int8": "ranker_minilm.json"}
 
 

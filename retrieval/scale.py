@@ -1,14 +1,18 @@
-"""What a cosine says, for each embedder. Pure.
+"""What a cosine says, for each embedder. Pure, but for reading what was measured.
 
 Embedders fill their spaces differently: 0.5 is near in one and nothing in another. A scale maps cosines to shares, so
-that fusion adds the same kind of number whatever the embedder. The reference was found by recall (`retrieval.fusion`);
-for another embedder two means are measured over questions without looking at what answers them, `background` (the
-cosine of a question with any passage) and `best` (with its first hit), and they get the reference's shares.
-`python -m benchmarks.calibrate` prints them.
+that fusion adds the same kind of number whatever the embedder. The reference, of the default embedder, was found by
+recall (`retrieval.fusion`). For any embedder two means are measured over questions without looking at what answers
+them, `background` (the cosine of a question with any passage) and `best` (with its first hit); its scale gives them
+the shares that the reference gives the default embedder's. `python -m benchmarks.calibrate DIR… --embedder NAME --out
+retrieval/scales.json` measures them and writes the file that is read here.
 """
 
+import json
 from dataclasses import dataclass
-from typing import Final
+from functools import cache
+from importlib import resources
+from typing import Final, TypedDict
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,24 +26,36 @@ class CosineScale:
         return min(1.0, max(0.0, (cosine - self.floor) / self.span))
 
 
-REFERENCE: Final = CosineScale(floor=0.1, span=0.7)
-"""Of the default embedder, whose background is 0.074 and whose best is 0.583."""
-_BACKGROUND_SHARE, _BEST_SHARE = -0.037, 0.690
+class Means(TypedDict):
+    """Cosines of questions, on average: with any passage, and with the nearest one."""
 
-SCALES: Final = {
-    "wordllama-l2-supercat-256": REFERENCE,
-    "all-minilm-l6-v2-int8": CosineScale(floor=0.09, span=0.76),  # background 0.061, best 0.613
-}
+    background: float
+    best: float
+
+
+DEFAULT: Final = "wordllama-l2-supercat-256"
+REFERENCE: Final = CosineScale(floor=0.1, span=0.7)
+"""Of the default embedder."""
 
 
 def measured(background: float, best: float) -> CosineScale:
-    """The scale on which these have the reference's shares. Raises ValueError unless `best` is above `background`."""
+    """The scale on which these have the shares that the default embedder's have on the reference. Raises ValueError
+    unless `best` is above `background`."""
     if not best > background:
         raise ValueError("the best hit is no nearer than any passage")
-    span = (best - background) / (_BEST_SHARE - _BACKGROUND_SHARE)
-    return CosineScale(background - _BACKGROUND_SHARE * span, span)
+    default = means()[DEFAULT]
+    low, high = ((cosine - REFERENCE.floor) / REFERENCE.span for cosine in (default["background"], default["best"]))
+    span = (best - background) / (high - low)
+    return CosineScale(background - low * span, span)
 
 
+@cache
+def means() -> dict[str, Means]:
+    """Embedder -> its `background` and `best`, as measured."""
+    return dict(json.loads(resources.files("retrieval").joinpath("scales.json").read_text()))
+
+
+@cache
 def scale_of(embedder: str) -> CosineScale:
-    """By the embedder's name; the reference's for one that was not measured."""
-    return SCALES.get(embedder, REFERENCE)
+    """By the embedder's name; the reference for one that was not measured."""
+    return measured(**means()[embedder]) if embedder in means() else REFERENCE

@@ -1,7 +1,14 @@
+import asyncio
+import json
+from pathlib import Path
+
 import pytest
 
+from benchmarks.calibrate import keep, run
+from retrieval.embedders.minilm import MiniLmEmbedder
+from retrieval.embedders.wordllama import WordLlamaEmbedder
 from retrieval.fusion import VECTOR, base_scores
-from retrieval.scale import REFERENCE, SCALES, CosineScale, measured, scale_of
+from retrieval.scale import DEFAULT, REFERENCE, CosineScale, means, measured, scale_of
 from retrieval.types import Hit
 
 
@@ -11,14 +18,26 @@ def test_a_scale_maps_cosines_to_shares() -> None:
     assert [scale.share(cosine) for cosine in (-1, 0.2, 0.45, 0.7, 1)] == pytest.approx([0, 0, 0.5, 1, 1])
 
 
-def test_the_means_of_an_embedder_decide_its_scale() -> None:
-    """Those of the default embedder give the reference, those that were measured of the other give its own."""
-    for scale, (background, best) in {
-        REFERENCE: (0.074, 0.583),
-        SCALES["all-minilm-l6-v2-int8"]: (0.061, 0.613),
-    }.items():
-        found = measured(background, best)
-        assert (found.floor, found.span) == pytest.approx((scale.floor, scale.span), abs=0.006)
+def test_each_local_embedder_has_the_scale_of_its_measured_means() -> None:
+    """They are read from what `benchmarks.calibrate` wrote; the default embedder's give the reference."""
+    assert set(means()) == {WordLlamaEmbedder.name, MiniLmEmbedder.name}
+    assert (scale_of(DEFAULT).floor, scale_of(DEFAULT).span) == pytest.approx((REFERENCE.floor, REFERENCE.span))
+    for name, found in means().items():
+        scale = scale_of(name)
+        shares = [(cosine - scale.floor) / scale.span for cosine in (found["background"], found["best"])]
+        assert shares == pytest.approx([(0.074 - 0.1) / 0.7, (0.583 - 0.1) / 0.7])
+
+
+def test_calibration_measures_and_keeps(tmp_path: Path) -> None:
+    """The means over a corpus and its questions come into the file, beside those of other embedders."""
+    rows = [{"id": f"d{n}", "title": f"Pump {n}", "text": f"The pump {n} moves glycol."} for n in range(20)]
+    (tmp_path / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "questions.jsonl").write_text(json.dumps({"question": "What does pump 7 move?", "gold": ["d7"]}) + "\n")
+    keep(asyncio.run(run([tmp_path], "wordllama")), "wordllama", tmp_path / "scales.json")
+    kept = json.loads((tmp_path / "scales.json").read_text())
+    assert kept.keys() == means().keys()
+    assert 0 < kept[DEFAULT]["background"] < kept[DEFAULT]["best"] < 1
+    assert kept[MiniLmEmbedder.name] == means()[MiniLmEmbedder.name]
 
 
 def test_an_embedder_that_tells_nothing_apart_has_no_scale() -> None:
