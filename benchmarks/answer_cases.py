@@ -3,7 +3,8 @@
 A set of questions is a directory with `corpus.jsonl` ({id, title, text}) and `questions.jsonl` ({id, question, answer,
 gold: [ids]}); `NAME_single` without a corpus asks that of `NAME_train` beside it. Each question is asked of its own
 corpus; the gold passages are taken out of what was found, for a question that its corpus does not answer; and a
-sample of it is asked of every other corpus, for one that is off its topic.
+sample of it is asked of every other corpus, for one that is off its topic. Each corpus is measured as an ingest
+measures it (`chatserver.ingest.calibration`).
 """
 
 import json
@@ -21,6 +22,7 @@ from rich.progress import track
 
 from benchmarks.retrieval_base import ingest
 from benchmarks.retrieval_corpora import corpus_of
+from chatserver.ingest.calibration import SPARE, Asked, ask
 from chatserver.models.port import Context, ModelRequest
 from chatserver.pipeline.retrieve import FACTS
 from chatserver.settings import Settings, Storage
@@ -28,9 +30,7 @@ from chatserver.wiring import open_knowledge
 from retrieval.text import language
 from retrieval.types import Query, RankedPassage
 
-SPARE = 8
-"""Passages found beyond those that an answer is written from: they move up when gold ones are taken out."""
-STRANGERS = 100
+STRANGERS = 200
 """Questions of other corpora that are asked of each corpus, at most; the same in every run."""
 SEED = 7
 
@@ -61,17 +61,30 @@ class Case:
         return any(is_gold(self.question, ranked) for ranked in self.context.passages)
 
 
+NOTHING = Asked({}, (), ())
+
+
 @dataclass(frozen=True, slots=True)
 class Cases:
-    """`plain` and `removed` (without gold) are the set's questions, `off_topic` those of other corpora."""
+    """`plain` and `removed` (without gold) are the set's questions, `off_topic` those of other corpora; `asked` is what
+    the corpus is measured by."""
 
     corpus: str
+    asked: Asked = NOTHING
     plain: list[Case] = field(default_factory=list)
     removed: list[Case] = field(default_factory=list)
     off_topic: list[Case] = field(default_factory=list)
 
 
 Search: TypeAlias = Callable[[Question], Awaitable[tuple[Case, Case]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """An ingested corpus: the way to ask it, and what it is measured by."""
+
+    search: Search
+    asked: Asked
 
 
 def is_gold(question: Question, ranked: RankedPassage) -> bool:
@@ -91,18 +104,19 @@ async def gather(directories: Sequence[Path], console: Console) -> dict[str, Cas
     for corpus in dict.fromkeys(corpus_of(directory) for directory in directories):
         others = [q for directory, questions in sets.items() if corpus_of(directory) != corpus for q in questions]
         strangers = random.Random(SEED).sample(others, min(STRANGERS, len(others)))
-        async with searched(corpus, console) as search:
+        async with searched(corpus, console) as base:
+            search = base.search
             off_topic = [(await search(question))[0] for question in _tracked(strangers, "off-topic", console)]
             for directory, questions in sets.items():
                 if corpus_of(directory) == corpus:
                     pairs = [await search(question) for question in _tracked(questions, directory.name, console)]
                     plain, removed = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-                    gathered[directory.name] = Cases(corpus.parent.name, plain, removed, off_topic)
+                    gathered[directory.name] = Cases(corpus.parent.name, base.asked, plain, removed, off_topic)
     return gathered
 
 
 @asynccontextmanager
-async def searched(corpus: Path, console: Console) -> AsyncIterator[Search]:
+async def searched(corpus: Path, console: Console) -> AsyncIterator[Searched]:
     """The corpus, ingested into a temporary data directory and asked as the server asks: what is found for a
     question, and the same without its gold passages."""
     with tempfile.TemporaryDirectory() as data_dir:
@@ -123,7 +137,7 @@ async def searched(corpus: Path, console: Console) -> AsyncIterator[Search]:
                 rest = [ranked for ranked in found.passages if not is_gold(question, ranked)]
                 return Case(question, plain, ms), Case(question, await context(rest[:top_k]))
 
-            yield search
+            yield Searched(search, await ask(knowledge.hybrid.search, knowledge.documents, "", top_k))
 
 
 def _tracked(questions: Sequence[Question], label: str, console: Console) -> Iterable[Question]:

@@ -24,7 +24,7 @@ import re
 import statistics
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,8 @@ from rich.table import Table
 
 from benchmarks.answer_cases import Case, Cases, gather
 from benchmarks.retrieval import percentiles
-from chatserver.models.extractive import Extract, ExtractiveModel, Tier
-from chatserver.models.weights import Weights, parse, shipped
+from chatserver.models.extractive import Extract, ExtractiveModel, Tier, extract
+from chatserver.models.weights import Limits, Weights, parse, shipped
 from retrieval.embedders.wordllama import WordLlamaEmbedder
 from retrieval.text import words
 
@@ -57,35 +57,37 @@ class Judged:
     ms: float
 
 
-def judge(case: Case, extract: Extract, ms: float = 0.0) -> Judged:
+def judge(case: Case, told: Extract, ms: float = 0.0) -> Judged:
     question, passages = case.question, case.context.passages
-    cited = {passages[candidate.source].passage.document for candidate in extract.chosen}
+    cited = {passages[candidate.source].passage.document for candidate in told.chosen}
     expected = " ".join(words(question.answer))
-    said = words(_MARK.sub("", extract.text))
+    said = words(_MARK.sub("", told.text))
     return Judged(
         contained=f" {expected} " in f" {' '.join(said)} " if expected and expected not in _YES_NO else None,
         precision=len(cited & question.gold) / len(cited) if cited else None,
         recall=len(cited & question.gold) / len(question.gold),
         words=len(said),
-        sentences=len(extract.chosen),
-        confidence=extract.confidence,
-        tier=extract.tier,
+        sentences=len(told.chosen),
+        confidence=told.confidence,
+        tier=told.tier,
         ms=ms,
     )
 
 
-async def answers(model: ExtractiveModel, cases: Sequence[Case]) -> list[Judged]:
+async def answers(model: ExtractiveModel, weights: Weights, limits: Limits, cases: Sequence[Case]) -> list[Judged]:
     judged = []
     for case in cases:
         started = time.perf_counter()
-        extract = await model.extract(case.request)
-        judged.append(judge(case, extract, (time.perf_counter() - started) * 1_000))
+        told = extract(case.request, await model.look(case.request), weights, limits)
+        judged.append(judge(case, told, (time.perf_counter() - started) * 1_000))
     return judged
 
 
-async def measure(model: ExtractiveModel, cases: Cases) -> dict[str, Any]:
-    judged = [await answers(model, kind) for kind in (cases.plain, cases.removed, cases.off_topic)]
-    return figures(cases, *judged)
+async def measure(model: ExtractiveModel, weights: Weights, cases: Cases) -> dict[str, Any]:
+    """With the limits that an ingest of the corpus measures."""
+    limits = await cases.asked.limits(model.extract, weights.limits)
+    judged = [await answers(model, weights, limits, kind) for kind in (cases.plain, cases.removed, cases.off_topic)]
+    return figures(cases, *judged) | {"limits": asdict(limits)}
 
 
 def figures(
@@ -151,7 +153,7 @@ async def run(directories: Sequence[Path], console: Console, weights: Weights | 
     try:
         model = ExtractiveModel(embedder, weights)
         results = {
-            name: {"trained_on": name in weights.trained_on} | await measure(model, cases)
+            name: {"trained_on": name in weights.trained_on} | await measure(model, weights, cases)
             for name, cases in gathered.items()
         }
     finally:

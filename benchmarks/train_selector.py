@@ -2,13 +2,14 @@
 
     python -m benchmarks.train_selector DIR… --out chatserver/models/selector.json
 
-A DIR is as `benchmarks.answer_cases` says. Three logistic regressions (L2, Newton's method) over the features of the
+A DIR is as `benchmarks.answer_cases` says. Four logistic regressions (L2, Newton's method) over the features of the
 real model on what the real retrieval found:
 
     support   sentences of gold passages that hold the answer or name another gold passage; in a gold passage without
               one, the sentence with most of the question's words, wanted sort and relations
     answer    sentences of gold passages that hold the expected answer; yes/no questions are left out
-    covered   questions with a gold passage found, against the same without gold, and questions of other corpora
+    on_topic  questions with a gold passage found, against questions of other corpora
+    covered   the same, against those and the same questions without gold
 
 Each corpus weighs the same. Before the file is written, answers are measured on questions that their weights have not
 seen: of each of five folds, and of each corpus that the others were trained without.
@@ -17,7 +18,8 @@ seen: of each of five folds, and of each corpus that the others were trained wit
 import argparse
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -29,22 +31,30 @@ from benchmarks.answer_cases import Case, Cases, gather, is_gold
 from benchmarks.answers import figures, judge, show
 from chatserver.models.chains import padded, short_title
 from chatserver.models.coverage import Evidence, evidence
-from chatserver.models.extractive import ExtractiveModel, Sight, extract
+from chatserver.models.extractive import Extract, ExtractiveModel, Sight, extract
 from chatserver.models.features import Features
+from chatserver.models.port import ModelRequest
 from chatserver.models.selection import judged
-from chatserver.models.weights import Logistic, Weights, dump
+from chatserver.models.weights import Limits, Logistic, Weights, dump
 from retrieval.embedders.wordllama import WordLlamaEmbedder
 
 Array: TypeAlias = NDArray[np.float64]
 
-NONE = Weights(Logistic(0.0, {}), Logistic(0.0, {}), Logistic(0.0, {}), 0.0, 0.0)
+_ZERO = Logistic(0.0, {})
+NONE = Weights(_ZERO, _ZERO, _ZERO, _ZERO, Limits(0.0, 0.0))
 """For a model that only looks."""
+Told: TypeAlias = list[tuple[Evidence, float]]
+"""What was seen of questions, and what each weighs."""
+
 L2 = 2.0
+L2_TOLD = 0.5
 STEPS = 30
 FOLDS = 5
-FALSE_REFUSALS = 0.02
+REFUSED = 0.96
+"""Share of the off-topic questions that are to be refused in the corpus where they are told apart worst, when the
+weights are set."""
 FALSE_PARTLY = 0.08
-"""Shares of the answered questions that are to be refused, and told to be covered in part, when the weights are set."""
+"""Share of the answered questions that are below the limit under which they may be told to be covered in part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +71,19 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Examples:
+    """`asked` is what is seen of each request that the corpus is measured by."""
+
     cases: Cases
+    asked: Mapping[int, Sight]
     plain: list[Example]
     removed: list[Example]
     off_topic: list[Example]
 
     def without(self, fold: int) -> "Examples":
         """Those of the other folds; question n is in fold n mod `FOLDS`, whatever was found for it."""
-        return Examples(self.cases, *([e for n, e in enumerate(kind) if n % FOLDS != fold] for kind in self.kinds))
+        return Examples(
+            self.cases, self.asked, *([e for n, e in enumerate(kind) if n % FOLDS != fold] for kind in self.kinds)
+        )
 
     @property
     def kinds(self) -> tuple[list[Example], list[Example], list[Example]]:
@@ -77,7 +92,11 @@ class Examples:
 
 async def examples(model: ExtractiveModel, cases: Cases) -> Examples:
     kinds = (cases.plain, cases.removed, cases.off_topic)
-    return Examples(cases, *[[example(case, await model.look(case.request)) for case in kind] for kind in kinds])
+    asked = (*chain.from_iterable(cases.asked.foreign.values()), *cases.asked.own, *cases.asked.without)
+    sights = {id(request): await model.look(request) for request in asked}
+    return Examples(
+        cases, sights, *[[example(case, await model.look(case.request)) for case in kind] for kind in kinds]
+    )
 
 
 def example(case: Case, sight: Sight) -> Example:
@@ -120,8 +139,7 @@ def train(sets: Mapping[str, Examples]) -> Weights:
     told = [(e, e.answers, weight) for e, weight in taught if e.answers is not None and e.answers.any()]
     support = fit(Features, [e.rows for e, _ in taught], [e.supports for e, _ in taught], [w for _, w in taught])
     answer = fit(Features, [e.rows for e, _, _ in told], [a for _, a, _ in told], [w for _, _, w in told])
-    weights = Weights(support, answer, Logistic(0.0, {}), 0.0, 0.0, tuple(sets))
-    return with_refusal(weights, sets, shares)
+    return with_tiers(replace(NONE, support=support, answer=answer, trained_on=tuple(sets)), sets, shares)
 
 
 def corpus_shares(sets: Mapping[str, Examples]) -> dict[str, float]:
@@ -133,18 +151,37 @@ def corpus_shares(sets: Mapping[str, Examples]) -> dict[str, float]:
     return {name: mean / sizes[own.cases.corpus] for name, own in sets.items()}
 
 
-def with_refusal(weights: Weights, sets: Mapping[str, Examples], shares: Mapping[str, float]) -> Weights:
-    rows, targets, importance = [], [], []
-    for name, own in sets.items():
-        for examples, answered in ((own.plain, True), (own.removed, False), (own.off_topic, False)):
-            used = [e for e in examples if not answered or e.case.has_gold]
-            rows += [evidence(e.sight.covered, judged(e.sight.among, e.sight.rows, weights)) for e in used]
-            targets += [float(answered)] * len(used)
-            importance += [shares[name]] * len(used)
-    covered = fit(Evidence, [matrix(rows, Evidence)], [np.array(targets)], importance, each_row=True)
-    sure = [covered(row) for row, target in zip(rows, targets, strict=True) if target]
-    refuse_below, partly_below = (float(np.quantile(sure, share)) for share in (FALSE_REFUSALS, FALSE_PARTLY))
-    return Weights(weights.support, weights.answer, covered, refuse_below, partly_below, weights.trained_on)
+def with_tiers(weights: Weights, sets: Mapping[str, Examples], shares: Mapping[str, float]) -> Weights:
+    """The models of a whole context need those of its sentences."""
+    plain = [_told(weights, [e for e in own.plain if e.case.has_gold], shares[name]) for name, own in sets.items()]
+    removed = [_told(weights, own.removed, shares[name]) for name, own in sets.items()]
+    strangers = [_told(weights, own.off_topic, shares[name]) for name, own in sets.items()]
+    on_topic = _fit_told(plain, strangers)
+    covered = _fit_told(plain, removed + strangers)
+    limits = Limits(
+        refuse_below=max(_quantile(on_topic, told, REFUSED) for told in strangers if told),
+        partly_below=_quantile(covered, list(chain.from_iterable(plain)), FALSE_PARTLY),
+    )
+    return replace(weights, on_topic=on_topic, covered=covered, limits=limits)
+
+
+def _told(weights: Weights, examples: Sequence[Example], share: float) -> Told:
+    return [
+        (evidence(e.sight.covered, judged(e.sight.among, e.sight.rows, weights), e.sight.meaning), share)
+        for e in examples
+    ]
+
+
+def _fit_told(positive: Iterable[Told], negative: Iterable[Told]) -> Logistic:
+    rows = [(*row, target) for target, kinds in ((1.0, positive), (0.0, negative)) for told in kinds for row in told]
+    targets, importance = np.array([target for *_, target in rows]), [weight for _, weight, _ in rows]
+    return fit(
+        Evidence, [matrix((row for row, *_ in rows), Evidence)], [targets], importance, l2=L2_TOLD, each_row=True
+    )
+
+
+def _quantile(model: Logistic, told: Told, share: float) -> float:
+    return float(np.quantile([model(row) for row, _ in told], share))
 
 
 def fit(
@@ -153,6 +190,7 @@ def fit(
     targets: Sequence[Array],
     importance: Sequence[float],
     *,
+    l2: float = L2,
     each_row: bool = False,
 ) -> Logistic:
     """Logistic regression by Newton's method, the intercept not shrunk; `importance` is of each array of rows, or of
@@ -161,7 +199,7 @@ def fit(
     x = np.hstack([x, np.ones((len(x), 1))])
     y = np.concatenate(targets)
     w = np.array(importance) if each_row else np.repeat(importance, [len(array) for array in rows])
-    shrink = np.diag([L2] * (x.shape[1] - 1) + [0.0])
+    shrink = np.diag([l2] * (x.shape[1] - 1) + [0.0])
     beta = np.zeros(x.shape[1])
     for _ in range(STEPS):
         p = 1 / (1 + np.exp(-x @ beta))
@@ -172,26 +210,41 @@ def fit(
     return Logistic(float(beta[-1]), dict(zip(names, map(float, beta), strict=False)))
 
 
-def of_folds(sets: Mapping[str, Examples]) -> dict[str, Any]:
+async def of_folds(sets: Mapping[str, Examples]) -> dict[str, Any]:
     """Each question answered with weights from the other folds."""
     weights = [train({name: own.without(fold) for name, own in sets.items()}) for fold in range(FOLDS)]
-    return {name: across(weights, own) for name, own in sets.items()}
+    return {name: await across(weights, own) for name, own in sets.items()}
 
 
-def across(weights: Sequence[Weights], own: Examples) -> dict[str, Any]:
+async def across(weights: Sequence[Weights], own: Examples) -> dict[str, Any]:
+    limits = [await measured(one, own) for one in weights]
     judgements = [
-        [judge(e.case, extract(e.case.request, e.sight, weights[n % FOLDS])) for n, e in enumerate(kind)]
+        [
+            judge(e.case, extract(e.case.request, e.sight, weights[n % FOLDS], limits[n % FOLDS]))
+            for n, e in enumerate(kind)
+        ]
         for kind in own.kinds
     ]
     return {"trained_on": False} | figures(own.cases, *judgements)
 
 
-def of_corpora(sets: Mapping[str, Examples]) -> dict[str, Any]:
+async def measured(weights: Weights, own: Examples) -> Limits:
+    """The limits that an ingest of this corpus would measure with these weights."""
+
+    async def judge_asked(request: ModelRequest) -> Extract:
+        return extract(request, own.asked[id(request)], weights, weights.limits)
+
+    return await own.cases.asked.limits(judge_asked, weights.limits)
+
+
+async def of_corpora(sets: Mapping[str, Examples]) -> dict[str, Any]:
     """Each corpus answered with weights from the others."""
     results: dict[str, Any] = {}
     for corpus in dict.fromkeys(own.cases.corpus for own in sets.values()):
         weights = train({name: own for name, own in sets.items() if own.cases.corpus != corpus})
-        results |= {name: across([weights] * FOLDS, own) for name, own in sets.items() if own.cases.corpus == corpus}
+        results |= {
+            name: await across([weights] * FOLDS, own) for name, own in sets.items() if own.cases.corpus == corpus
+        }
     return results
 
 
@@ -203,9 +256,9 @@ async def run(directories: Sequence[Path], console: Console) -> Weights:
         sets = {name: await examples(model, cases) for name, cases in gathered.items()}
     finally:
         await embedder.aclose()
-    show(console, f"{FOLDS} folds: weights from the other folds", of_folds(sets))
+    show(console, f"{FOLDS} folds: weights from the other folds", await of_folds(sets))
     if len({own.cases.corpus for own in sets.values()}) > 1:
-        show(console, "Weights from the other corpora", of_corpora(sets))
+        show(console, "Weights from the other corpora", await of_corpora(sets))
     return train(sets)
 
 

@@ -116,5 +116,8 @@ class DocumentStore(Protocol):
     async def namespaces(self) -> list[str]:
         """Those that hold documents."""
 
+    async def sample(self, size: int, *, namespace: str = "") -> list[Passage]:
+        """Up to `size` passages, spread evenly over the order of ids: the same ones of the same passages."""
+
     async def count(self, *, namespace: str = "") -> Mapping[str, int]:
         """`{"documents": n, "passages": n}`."""

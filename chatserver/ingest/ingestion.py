@@ -40,6 +40,10 @@ Pause = Callable[[Temporary], Awaitable[None]]
 """Waits until an upstream may answer again; raises the error when that is not to be waited for."""
 
 
+Settled = Callable[[str], Awaitable[None]]
+"""Called with the namespace when all of an ingest is in."""
+
+
 async def no_pause(error: Temporary) -> None:
     """For callers who would rather know."""
     raise error
@@ -76,6 +80,7 @@ class Ingestion:
         paid: Paid | None = None,
         concurrency: int = 2,
         hashed_space: str = "",
+        settled: Settled | None = None,
     ) -> None:
         """`library` is the way into these very stores when they can store a document as one; `hashed_space` names the
         vectors' space where a document counts as changed when only that has."""
@@ -86,6 +91,7 @@ class Ingestion:
         self.records = records
         self.concurrency = concurrency
         self.hashed_space = hashed_space
+        self.settled = settled
 
     async def ingest_paths(
         self, paths: Sequence[Path], namespace: str = "", *, progress: Progress = no_progress
@@ -186,6 +192,8 @@ class _Run:
             raise first_failure(failures) from None
         progress = self._watching.progress
         await self._patiently(lambda: self._linker.settle(lambda done, total: progress("link", done, total)))
+        if self._to.settled is not None:
+            await self._to.settled(self._namespace)
         if not self._items:
             self._tell(Problem("empty_corpus", "there is nothing to ingest"))
         return self._report

@@ -13,11 +13,12 @@ from typing import Literal, TypeAlias
 
 from chatserver.models import composition, rules
 from chatserver.models.chains import padded, short_title
-from chatserver.models.coverage import Coverage, coverage, evidence
+from chatserver.models.coverage import UNKNOWN, Coverage, coverage, evidence
 from chatserver.models.features import Candidate, Features, candidates, features
+from chatserver.models.limits import LimitsStore
 from chatserver.models.port import Context, ModelPart, ModelRequest, NoticePart, TextPart
 from chatserver.models.selection import MOST, by_probability, is_sure, judged, kept
-from chatserver.models.weights import Weights, shipped
+from chatserver.models.weights import Limits, Weights, shipped
 from graph.totals import is_total
 from graph.types import Fact
 from retrieval.errors import RetrievalError
@@ -35,33 +36,39 @@ _PIECE = re.compile(r"(?:\S+\s*){1,4}|\s+")
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What is seen of a context before any weighing: its sentences, what is told of each, and what of the question
-    they cover."""
+    """What is seen of a context before any weighing: its sentences, what is told of each, what of the question they
+    cover, and the greatest cosine of the question and one of them (`UNKNOWN` without vectors)."""
 
     among: tuple[Candidate, ...]
     rows: tuple[Features, ...]
     covered: Coverage
+    meaning: float
 
 
 @dataclass(frozen=True, slots=True)
 class Extract:
     """An answer before it is told: its Markdown, what it quotes, and how likely (0 to 1) the context answers the
-    question, from which the tier follows. What is not covered is quoted nothing for."""
+    question and speaks of its topic at all, from which the tier follows. What is not covered is quoted nothing for."""
 
     text: str
     chosen: tuple[Candidate, ...]
     confidence: float
+    on_topic: float
     tier: Tier
 
 
 class ExtractiveModel:
-    """Composes cited quotes. Without an embedder, or when it fails, sentences are ranked by words alone."""
+    """Composes cited quotes. Without an embedder, or when it fails, sentences are ranked by words alone; without the
+    limits that a namespace was measured to need, the trained ones part the tiers."""
 
     name = "extractive"
 
-    def __init__(self, embedder: Embedder | None = None, weights: Weights | None = None) -> None:
+    def __init__(
+        self, embedder: Embedder | None = None, weights: Weights | None = None, limits: LimitsStore | None = None
+    ) -> None:
         self._embedder = embedder
         self._weights = weights or shipped()
+        self._limits = limits
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelPart, None]:
         """The notice comes with what is quoted: a refusal has nothing that a reader could take for a model's words."""
@@ -73,7 +80,8 @@ class ExtractiveModel:
 
     async def extract(self, request: ModelRequest) -> Extract:
         sight = await self.look(request)
-        return await asyncio.to_thread(extract, request, sight, self._weights)
+        limits = await self._limits_of(request.namespace)
+        return await asyncio.to_thread(extract, request, sight, self._weights, limits)
 
     async def look(self, request: ModelRequest) -> Sight:
         passages = [ranked.passage for ranked in request.context.passages]
@@ -83,6 +91,16 @@ class ExtractiveModel:
 
     async def aclose(self) -> None:
         """Nothing is held: the embedder belongs to who gave it."""
+
+    async def _limits_of(self, namespace: str) -> Limits:
+        trained = self._weights.limits
+        if self._limits is None:
+            return trained
+        try:
+            measured = await self._limits.get(namespace)
+        except RetrievalError:
+            return trained
+        return measured.limits if measured else trained
 
     async def _embed(
         self, question: str, passages: Sequence[Passage], among: Sequence[Candidate]
@@ -101,18 +119,19 @@ def pieces(text: str) -> Iterator[str]:
     return (match.group() for match in _PIECE.finditer(text))
 
 
-def extract(request: ModelRequest, sight: Sight, weights: Weights) -> Extract:
+def extract(request: ModelRequest, sight: Sight, weights: Weights, limits: Limits) -> Extract:
     passages = [ranked.passage for ranked in request.context.passages]
     among = judged(sight.among, sight.rows, weights)
-    confidence = weights.covered(evidence(sight.covered, among)) if among else 0.0
-    tier = _tier(confidence, sight.covered, weights)
+    seen = evidence(sight.covered, among, sight.meaning)
+    confidence, on_topic = (weights.covered(seen), weights.on_topic(seen)) if among else (0.0, 0.0)
+    tier = _tier(confidence, on_topic, sight.covered, limits)
     most = _most(request.context, tier)
     if is_sure(among):
         order = by_probability(among)
     else:
         order = rules.ordered(_asked(request), _language(request), sight.among, sight.rows, 2 * MOST)
     chosen = tuple(kept(order, passages, most))
-    return Extract(_compose(request, chosen, sight.covered, tier), chosen, confidence, tier)
+    return Extract(_compose(request, chosen, sight.covered, tier), chosen, confidence, on_topic, tier)
 
 
 def _most(context: Context, tier: Tier) -> int:
@@ -129,17 +148,22 @@ def _sight(
     request: ModelRequest, passages: Sequence[Passage], among: Sequence[Candidate], vectors: Sequence[Vector] | None
 ) -> Sight:
     language = _language(request)
-    rows = features(_asked(request), language, passages, among, vectors)
-    covered = coverage(_asked(request), language, [f"{passage.title}\n{passage.text}" for passage in passages])
-    return Sight(tuple(among), tuple(rows), covered)
+    cosines = [_dot(vectors[0], vector) for vector in vectors[1:]] if vectors else None
+    rows = features(_asked(request), language, passages, among, cosines)
+    covered = coverage(_asked(request), language, passages)
+    return Sight(tuple(among), tuple(rows), covered, max(cosines) if cosines else UNKNOWN)
 
 
-def _tier(confidence: float, covered: Coverage, weights: Weights) -> Tier:
-    """Nothing is refused but for words that are nowhere in the context: a whole name or code, or half of all words.
-    So much can be explained to who asked, also where the models don't know this sort of text."""
-    if covered.share <= HALF or (confidence < weights.refuse_below and covered.missing_phrases):
+def _dot(a: Vector, b: Vector) -> float:
+    return sum(x * y for x, y in zip(a, b, strict=True))
+
+
+def _tier(confidence: float, on_topic: float, covered: Coverage, limits: Limits) -> Tier:
+    """What has half of its words nowhere in the context is refused, also where the models don't know this sort of
+    text. Nothing is said to be covered in part unless it can be told which words are missing."""
+    if covered.share <= HALF or on_topic < limits.refuse_below:
         return "not_covered"
-    return "partly" if covered.missing and confidence < weights.partly_below else "covered"
+    return "partly" if covered.missing and confidence < limits.partly_below else "covered"
 
 
 def _compose(request: ModelRequest, chosen: Sequence[Candidate], covered: Coverage, tier: Tier) -> str:

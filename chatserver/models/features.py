@@ -29,7 +29,7 @@ from chatserver.models.chains import Chains, padded
 from chatserver.models.cues import relations_of, sort_of
 from chatserver.models.sentences import Sentence, split
 from retrieval.text import Language, content_stems, fold, words
-from retrieval.types import Passage, Vector
+from retrieval.types import Passage
 
 CARRY = 0.8
 """What a sentence that starts with a pronoun inherits of the lexical score of the one before it."""
@@ -94,13 +94,13 @@ def features(
     language: Language,
     passages: Sequence[Passage],
     among: Sequence[Candidate],
-    vectors: Sequence[Vector] | None,
+    cosines: Sequence[float] | None,
 ) -> list[Features]:
-    """One for each candidate. `vectors` are unit vectors: the question's, then one for each candidate."""
+    """One for each candidate. `cosines` are those of the question and each candidate with its title."""
     if not among:
         return []
     lexical = _lexical(question, language, among)
-    meaning = _stretched([_dot(vectors[0], vector) for vector in vectors[1:]]) if vectors else [0.0] * len(among)
+    meaning = _stretched(cosines) if cosines else [0.0] * len(among)
     chains = Chains(question, passages)
     leads_on = [chains.leads_on(padded(c.sentence.text), c.source) for c in among]
     link = _telling(sum(leads_on), len(among))
@@ -212,7 +212,3 @@ def _over_best(scores: Sequence[float]) -> list[float]:
 def _stretched(scores: Sequence[float]) -> list[float]:
     low, high = min(scores), max(scores)
     return [(score - low) / (high - low) if high > low else 0.0 for score in scores]
-
-
-def _dot(a: Vector, b: Vector) -> float:
-    return sum(x * y for x, y in zip(a, b, strict=True))

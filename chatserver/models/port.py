@@ -79,6 +79,8 @@ class ModelRequest:
     """Sources of the context that `messages` has no room for."""
     user: str = ""
     """Who asked, and so who spends."""
+    namespace: str = ""
+    """Where the context was found."""
     provider_key: str | None = field(default=None, repr=False)
     """The asker's own key; a model that needs none leaves it alone."""
 

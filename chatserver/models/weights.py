@@ -4,10 +4,11 @@
 questioned, by a person.
 """
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -27,17 +28,31 @@ class Logistic:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """Probabilities between the tiers: a question is refused with `on_topic` below `refuse_below`, and told to be
+    covered in part with `covered` below `partly_below`."""
+
+    refuse_below: float
+    partly_below: float
+
+
+@dataclass(frozen=True, slots=True)
 class Weights:
-    """`support`: does a sentence carry a fact that the answer rests on; `answer`: does it hold the answer; `covered`:
-    does the context answer the question at all: not, below `refuse_below`, in part, below `partly_below`.
-    `trained_on` are the sets of questions."""
+    """`support`: does a sentence carry a fact that the answer rests on; `answer`: does it hold the answer; `on_topic`:
+    does the context speak of what is asked; `covered`: does it answer. `limits` are of the last two; `trained_on` are
+    the sets of questions."""
 
     support: Logistic
     answer: Logistic
+    on_topic: Logistic
     covered: Logistic
-    refuse_below: float
-    partly_below: float
+    limits: Limits
     trained_on: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Tells these weights from others."""
+        return hashlib.sha256(dump(self).encode()).hexdigest()[:12]
 
 
 @cache
@@ -46,13 +61,12 @@ def shipped() -> Weights:
 
 
 def parse(text: str) -> Weights:
-    """Raises KeyError and ValueError for what is not such a file."""
+    """Raises KeyError, TypeError and ValueError for what is not such a file."""
     value = json.loads(text)
     models = {name: Logistic(value[name]["intercept"], value[name]["weights"]) for name in _MODELS}
     return Weights(
         **models,
-        refuse_below=value["refuse_below"],
-        partly_below=value["partly_below"],
+        limits=Limits(**{name: float(limit) for name, limit in value["limits"].items()}),
         trained_on=tuple(value["trained_on"]),
     )
 
@@ -63,8 +77,8 @@ def dump(weights: Weights) -> str:
         model: Logistic = getattr(weights, name)
         rounded = {feature: round(weight, 3) for feature, weight in model.weights.items()}
         value[name] = {"intercept": round(model.intercept, 3), "weights": rounded}
-    value |= {"refuse_below": round(weights.refuse_below, 3), "partly_below": round(weights.partly_below, 3)}
+    value["limits"] = {name: round(limit, 3) for name, limit in asdict(weights.limits).items()}
     return json.dumps(value, indent=2) + "\n"
 
 
-_MODELS = ("support", "answer", "covered")
+_MODELS = ("support", "answer", "on_topic", "covered")

@@ -58,7 +58,9 @@ def model_request(
     messages = (Message("system", system), *earlier, Message("user", user))
     left_out = len(context.passages) + len(context.records) - len(numbered)
     asked = decision.query or question.text
-    return ModelRequest(asked, decision.language, context, messages, question.history, left_out)
+    return ModelRequest(
+        asked, decision.language, context, messages, question.history, left_out, namespace=question.namespace
+    )
 
 
 def _within(context: Context, budget: Budget) -> Context:

@@ -5,11 +5,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from chatserver.guards.watch import Counts, Watch
+from chatserver.ingest.calibration import Calibration
 from chatserver.ingest.ingestion import Ingestion
 from chatserver.ingest.ledger import Ledger
 from chatserver.ingest.ledger_sqlite import SqliteLedger
 from chatserver.ingest.reembed import reembed
 from chatserver.ingest.report import Progress
+from chatserver.models.calibration import foreign_name
+from chatserver.models.extractive import ExtractiveModel
+from chatserver.models.limits import LimitsStore
+from chatserver.models.limits_sqlite import SqliteLimits
+from chatserver.models.weights import shipped
 from chatserver.settings import Settings
 from chatserver.wiring.embedder import open_embedder
 from chatserver.wiring.graph import open_graph
@@ -43,6 +49,7 @@ class Knowledge:
     hybrid: Hybrid
     ingestion: Ingestion
     embedder: Embedder
+    limits: LimitsStore
     upstreams: Upstreams
     ledger: Ledger
 
@@ -93,6 +100,7 @@ async def open_knowledge(settings: Settings, watch: Watch | None = None) -> Asyn
         )
         # Stores that share a file store a document in one transaction.
         together = settings.pinecone.api_key is None and settings.neo4j.uri is None
+        limits = await SqliteLimits.open(database)
         ingestion = Ingestion(
             documents,
             vectors,
@@ -102,8 +110,24 @@ async def open_knowledge(settings: Settings, watch: Watch | None = None) -> Asyn
             library=await SqliteLibrary.open(database, space) if together else None,
             paid=ledger,
             hashed_space=unguarded_space(settings, space),
+            settled=_calibration(settings, documents, hybrid, embedder, limits).settle,
         )
-        yield Knowledge(documents, graph, records, hybrid, ingestion, embedder, upstreams, ledger)
+        yield Knowledge(documents, graph, records, hybrid, ingestion, embedder, limits, upstreams, ledger)
+
+
+def _calibration(
+    settings: Settings, documents: SqliteDocumentStore, hybrid: Hybrid, embedder: Embedder, limits: LimitsStore
+) -> Calibration:
+    weights = shipped()
+    return Calibration(
+        hybrid.search,
+        documents,
+        ExtractiveModel(embedder, weights).extract,
+        limits,
+        weights.limits,
+        by=f"{weights.name} {foreign_name()} {embedder.name} {settings.retrieval.top_k}",
+        top_k=settings.retrieval.top_k,
+    )
 
 
 async def reembed_knowledge(settings: Settings, progress: Progress) -> int:

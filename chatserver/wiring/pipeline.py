@@ -19,7 +19,7 @@ from chatserver.wiring.knowledge import Knowledge
 from graph.planning.plan import record_plan
 from prompts import Prompts
 from retrieval.embedders.tokens import TokenCounter
-from retrieval.ports import Embedder, Filter
+from retrieval.ports import Filter
 from retrieval.types import Found, Query
 
 
@@ -40,7 +40,7 @@ async def open_pipeline(
         plan=record_plan,
         deadline_s=2 * settings.retrieval.deadline_s,  # the hybrid search spends up to one on its legs, one on reading
     )
-    model = model or _model(settings, knowledge.embedder)
+    model = model or _model(settings, knowledge)
     prompts, decide_s = Prompts(), settings.model.decide_s
     budget = Budget(settings.prompt.context_tokens, settings.prompt.history_tokens, TokenCounter())
     advisor = None
@@ -62,10 +62,10 @@ async def open_pipeline(
         await guarded.aclose()
 
 
-def _model(settings: Settings, embedder: Embedder) -> Model:
+def _model(settings: Settings, knowledge: Knowledge) -> Model:
     match settings.model.kind:
         case "extractive":
-            return ExtractiveModel(embedder)
+            return ExtractiveModel(knowledge.embedder, limits=knowledge.limits)
         case "scripted":
             return ScriptedModel()
         case "openai":

@@ -16,6 +16,11 @@ from retrieval.types import Document, Passage
 
 _MANY = 500  # ids in one statement: within SQLite's limit of parameters, whatever it was compiled with
 
+# The first passage of each of so many equal shares, by the index alone.
+_SPREAD = """
+    SELECT min(id) FROM (SELECT id, ntile(?) OVER (ORDER BY id) AS share FROM passages WHERE namespace = ?)
+    GROUP BY share ORDER BY share LIMIT ?"""
+
 _INSERT_PASSAGE = "INSERT INTO passages VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _NOTE_LEFT = "INSERT OR IGNORE INTO left_passages VALUES (?, ?)"
 _FORGET_LEFT = "DELETE FROM left_passages WHERE namespace = ? AND passage = ?"
@@ -80,6 +85,16 @@ class SqliteDocumentStore:
         with typed_errors():
             found = await self._db.read(run)
         return [found[id] for id in ids if id in found]
+
+    async def sample(self, size: int, *, namespace: str = "") -> list[Passage]:
+        def run(connection: sqlite3.Connection) -> list[Passage]:
+            found = connection.execute(_SPREAD, (size, namespace, size))
+            ids = [id for (id,) in found]
+            chosen = _select(connection, namespace, ids)
+            return [chosen[id] for id in ids]
+
+        with typed_errors():
+            return await self._db.read(run)
 
     async def namespaces(self) -> list[str]:
         """Those that hold documents."""

@@ -1,6 +1,7 @@
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,7 @@ async def test_training_gives_weights_and_figures_of_unseen_questions(tmp_path: 
 def test_a_logistic_model_finds_what_matters() -> None:
     """Of two features, the one that decides gets the weight; the fit is the same each time."""
     random = np.random.default_rng(5)
-    rows = random.random((400, 6))
+    rows = random.random((400, len(fields(Evidence))))
     targets = (rows[:, 1] > 0.5).astype(float)
     model = fit(Evidence, [rows], [targets], [1.0])
     weights = list(model.weights.values())
