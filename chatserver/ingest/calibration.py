@@ -16,7 +16,7 @@ from chatserver.models.port import Context, ModelRequest
 from chatserver.models.weights import Limits
 from retrieval.errors import RetrievalError
 from retrieval.text import Language, language
-from retrieval.types import Found, Passage, Query
+from retrieval.types import Found, Passage, Query, RankedPassage
 
 log = structlog.get_logger(__name__)
 
@@ -63,15 +63,22 @@ class Asked:
 async def ask(search: Search, documents: Passages, namespace: str, top_k: int) -> Asked:
     """Raises `RetrievalError`."""
 
-    async def request(question: str, left_out: str = "") -> ModelRequest:
-        found = await search(Query(question, namespace, top_k=top_k + SPARE))
-        kept = [ranked for ranked in found.passages if ranked.passage.document != left_out]
+    async def found(question: str) -> Sequence[RankedPassage]:
+        return (await search(Query(question, namespace, top_k=top_k + SPARE))).passages
+
+    def request(question: str, passages: Sequence[RankedPassage], left_out: str = "") -> ModelRequest:
+        kept = [ranked for ranked in passages if ranked.passage.document != left_out]
         return ModelRequest(question, language(question), Context(tuple(kept[:top_k])), ())
 
-    foreign = {of: [await request(one) for one in questions] for of, questions in foreign_questions().items()}
-    made = [(own_question(passage), passage.document) for passage in await documents.sample(OWN, namespace=namespace)]
-    own = [await request(question) for question, _ in made if question]
-    without = [await request(question, document) for question, document in made if question]
+    foreign = {
+        of: [request(one, await found(one)) for one in questions] for of, questions in foreign_questions().items()
+    }
+    own, without = [], []
+    for passage in await documents.sample(OWN, namespace=namespace):
+        if question := own_question(passage):
+            passages = await found(question)
+            own.append(request(question, passages))
+            without.append(request(question, passages, passage.document))
     return Asked(foreign, own, without)
 
 

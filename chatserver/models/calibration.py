@@ -26,9 +26,9 @@ from retrieval.types import Passage
 
 REFUSED = 0.95
 """Share of the foreign questions of each language that lies below `refuse_below`."""
-LEAST = 0.03
-"""No limit is below this: what is thirty times likelier off the topic is not answered."""
-OWN = 16
+LEAST = 0.02
+"""No limit is below this: what is fifty times likelier off the topic is not answered."""
+OWN = 12
 """Passages that own questions are made of."""
 WORDS = 3
 FEWEST = 20

@@ -132,3 +132,14 @@ async def test_puts_at_once_all_arrive(store: DocumentStore) -> None:
     documents = [document(f"d{i}") for i in range(50)]
     await asyncio.gather(*(store.put(d, parts(d, 2), "h") for d in documents))
     assert await store.count() == {"documents": 50, "passages": 100}
+
+
+async def test_a_sample_is_spread_over_the_namespace(store: DocumentStore) -> None:
+    """Evenly in the order of ids, the same each time, all when there are fewer, none of another namespace."""
+    d, other = document(), document("a")
+    await store.put(d, parts(d, 9), "h")
+    await store.put(other, parts(other, 9), "h", namespace="other")
+    assert [passage.id for passage in await store.sample(3)] == ["d#0", "d#3", "d#6"]
+    assert await store.sample(3) == await store.sample(3)
+    assert len(await store.sample(50)) == 9
+    assert await store.sample(3, namespace="nowhere") == []
