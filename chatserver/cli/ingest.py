@@ -95,7 +95,7 @@ def _show(report: IngestReport) -> None:
         place = f"{problem.file}:{problem.line}" if problem.line else problem.file
         terminal.say(f"left out {place or 'this'}: {problem.message} ({problem.code})", style="red")
     for name in report.skipped:
-        terminal.say(f"skipped {name}: not a kind of file that is read", style="dim")
+        terminal.say(f"skipped {name}: it holds no passages or records of a kind that is read", style="dim")
     parts = [
         f"{report.documents} documents in {report.passages} passages",
         f"{report.records} records",

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+import orjson
+
 from chatserver.ingest.loaders import LOADERS, MAX_LINE
 from chatserver.ingest.report import Problem
 
@@ -25,7 +27,8 @@ class Found:
 
 
 def find(paths: Iterable[Path]) -> Found:
-    """The files to load, directories walked in sorted order, hidden ones left out. Blocks."""
+    """The files to load. Directories are walked in sorted order; hidden files are left out, and so are those of
+    questions, which hold no knowledge. Blocks."""
     sources: list[Source] = []
     skipped: list[str] = []
     problems: list[Problem] = []
@@ -34,7 +37,7 @@ def find(paths: Iterable[Path]) -> Found:
             problems.append(Problem("not_found", "no such file or directory", str(root)))
         for path in _walk(root):
             name = path.relative_to(root).as_posix() if root.is_dir() else path.name
-            if PurePosixPath(name).suffix.lower() in LOADERS:
+            if PurePosixPath(name).suffix.lower() in LOADERS and (path == root or not _holds_questions(path)):
                 sources.append(Source(path, name, path.stat().st_size))
             else:
                 skipped.append(name)
@@ -48,6 +51,17 @@ def _walk(root: Path) -> Iterator[Path]:
         for path in sorted(root.iterdir()):
             if not path.name.startswith("."):
                 yield from _walk(path)
+
+
+def _holds_questions(path: Path) -> bool:
+    """As the benchmarks read them: rows of `question` and `gold`, without a `text`."""
+    if path.suffix.lower() != ".jsonl":
+        return False
+    try:
+        first = orjson.loads(next(iter(Lines(path)), b""))
+    except (OSError, orjson.JSONDecodeError):
+        return False  # whoever loads it tells
+    return isinstance(first, dict) and {"question", "gold"} <= first.keys() and "text" not in first
 
 
 class Lines:

@@ -24,6 +24,15 @@ def test_directories_are_walked_in_sorted_order(tmp_path: Path) -> None:
     assert [source.size for source in found.sources] == [1, 1, 1]
 
 
+def test_questions_are_no_knowledge(tmp_path: Path) -> None:
+    """In the directory of a corpus the file of its questions is skipped; asked for by itself it is read, and told."""
+    write(tmp_path, "passages.jsonl")
+    (tmp_path / "questions.jsonl").write_text('{"id": "1", "question": "Who?", "gold": ["a"]}\n')
+    found = find([tmp_path])
+    assert ([source.name for source in found.sources], found.skipped) == (["passages.jsonl"], ("questions.jsonl",))
+    assert [source.name for source in find([tmp_path / "questions.jsonl"]).sources] == ["questions.jsonl"]
+
+
 def test_a_file_is_called_by_its_name(tmp_path: Path) -> None:
     """The same as below its directory."""
     write(tmp_path, "b.md")
