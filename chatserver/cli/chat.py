@@ -7,11 +7,11 @@ from uuid import uuid4
 from rich.markdown import Markdown
 
 from chatserver.cli import terminal
-from chatserver.cli.background import BackgroundLoop
 from chatserver.cli.last_chat import read_last_chat, write_last_chat
 from chatserver.cli.reach import reached
 from chatserver.cli.telling import show_ending, tell
 from chatserver.client import Answer, Client, Rejected
+from chatserver.client.background import BackgroundLoop
 from chatserver.settings import load_settings
 
 with contextlib.suppress(ImportError):  # line editing and history at the prompt, where Python has them

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from chatserver.access.identity import ANONYMOUS, Identity
-from chatserver.cli.background import BackgroundLoop
 from chatserver.cli.configuration import read_settings
 from chatserver.cli.listening import address_url, listen
 from chatserver.cli.logs import keep_logs_off_the_screen
 from chatserver.client import Backoff, Client, ClientError
+from chatserver.client.background import BackgroundLoop
 from chatserver.edge.identity import Identify, is_loopback, token_of
 from chatserver.server_config import load_server_config
 from chatserver.settings import Settings, load_settings

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from types import FrameType
 
 from chatserver.cli import terminal
-from chatserver.cli.background import BackgroundLoop
 from chatserver.cli.text_view import TextView, text_view
 from chatserver.cli.wording import ending_line, source_lines, step_line
 from chatserver.client import Answer, AnswerStream, Entry
+from chatserver.client.background import BackgroundLoop
 
 
 def tell(loop: BackgroundLoop, stream: AnswerStream) -> Answer:

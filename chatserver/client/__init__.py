@@ -9,6 +9,11 @@
 A lost connection comes back by itself, with full jitter, and each answer goes on where it was. `client.resume(chat)`
 gives the answers of a chat that an earlier process has not read to their end, `stream.stop()` ends one,
 `client.answer(id)` fetches one as a document.
+
+`SyncClient` is the same for scripts and notebooks, where an answer is shown as Markdown with its sources:
+
+    with SyncClient("http://127.0.0.1:8000") as client:
+        client.ask("What must be checked before start-up?").result()
 """
 
 from chatserver.client.backoff import Backoff
@@ -24,6 +29,7 @@ from chatserver.client.errors import (
 )
 from chatserver.client.events import Chunk, Cursor
 from chatserver.client.stream import AnswerStream, Entry
+from chatserver.client.sync import SyncAnswerStream, SyncClient
 from chatserver.client.transcript import Answer, Citation, Source, Transcript
 
 __all__ = [
@@ -42,6 +48,8 @@ __all__ = [
     "Refused",
     "Rejected",
     "Source",
+    "SyncAnswerStream",
+    "SyncClient",
     "Transcript",
     "Unreachable",
 ]

@@ -47,6 +47,20 @@ class Answer:
     error: tuple[str, str] | None = None
     """Code and message, when the state is `failed`."""
 
+    def _repr_markdown_(self) -> str:
+        """What a notebook shows: the text, how it ended unless it is whole, and what its marks stand for. The text is
+        Markdown; what is HTML in it stays text."""
+        parts = [_without_html(self.text)]
+        if self.error is not None:
+            parts.append(f"*failed: {_without_html(self.error[1])}*")
+        elif self.state != "completed":
+            parts.append(f"*{self.state}*")
+        parts += [f"> **[{source.n}]** {_without_html(source.title)}" for source in self.sources if self._cites(source)]
+        return "\n\n".join(part for part in parts if part)
+
+    def _cites(self, source: Source) -> bool:
+        return any(citation.source == source.id for citation in self.citations)
+
     def document(self) -> dict[str, Any]:
         """The same as plain JSON values."""
         document: dict[str, Any] = {
@@ -65,6 +79,10 @@ class Answer:
         if self.error:
             document["error"] = {"code": self.error[0], "message": self.error[1]}
         return document
+
+
+def _without_html(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
 class Transcript:

@@ -1,7 +1,7 @@
-"""An event loop in a thread of its own, so that the terminal may block on a person and Ctrl-C stays ours.
+"""An event loop in a thread of its own, for callers that block: a terminal on a person, a script, a notebook.
 
-The connection answers its heartbeats while the person thinks; the main thread waits for one coroutine at a time and
-is the only one that prints.
+The connection answers its heartbeats meanwhile; the caller's thread waits for one coroutine at a time, and Ctrl-C stays
+its own.
 """
 
 import asyncio
@@ -16,9 +16,8 @@ T = TypeVar("T")
 
 class BackgroundLoop:
     def __enter__(self) -> Self:
-        self._runner = asyncio.Runner()
-        self._loop = self._runner.get_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="event loop")
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._serve, name="event loop", daemon=True)
         self._thread.start()
         return self
 
@@ -27,7 +26,10 @@ class BackgroundLoop:
     ) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self._runner.close()
+
+    def _serve(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:  # on leaving it ends the tasks, and the loop
+            runner.get_loop().run_forever()
 
     def start(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
