@@ -43,7 +43,7 @@ from chatserver.answers.log import (
 )
 from chatserver.answers.meta import AnswerMeta, NewAnswer
 from chatserver.answers.redis_doorbell import PROBE_S, Doorbell
-from chatserver.answers.redis_format import agree_on_format
+from chatserver.answers.redis_format import agree_on_format, refuse_old
 from chatserver.answers.redis_held import Held, Kept, unchained
 from chatserver.answers.redis_index import FOR_EVER, RedisIndex, Retention
 from chatserver.answers.redis_keys import (
@@ -105,10 +105,11 @@ class RedisAnswerLog:
         probe_s: float = PROBE_S,
     ) -> Self:
         """`clock` takes the place of Redis's own. Raises `LogUnavailable` when Redis does not answer, `LogError` when
-        its answers are of a newer format, `ValueError` for a URL that is none."""
+        it is older than 7.0 or its answers are of a newer format, `ValueError` for a URL that is none."""
         opened = cls(Address.parse(url), clock=clock, retention=retention, patience_s=patience_s, probe_s=probe_s)
         try:
             await opened._writes.open()
+            await refuse_old(opened._writes)
             await agree_on_format(opened._writes)
             await opened._reads.open()
             await opened._doorbell.open()

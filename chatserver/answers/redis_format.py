@@ -6,11 +6,15 @@ alone. Scripts are found by the hash of their text: each node runs its own. What
 another format: Redis keeps the newest that was used, and a node that does not know that one does not begin.
 """
 
+import asyncio
+from collections.abc import Mapping
 from typing import Final
 
 from chatserver.answers.log import LogError
 from chatserver.redis.shards import Shards
 
+OLDEST: Final = (7, 0)
+"""Of Redis; Valkey names the version of Redis that it goes on from."""
 FORMAT: Final = 1
 FORMAT_KEY: Final = "cs:format"
 
@@ -22,3 +26,22 @@ async def agree_on_format(link: Shards) -> None:
         raise LogError(f"this Redis has answers of format {known}; this version knows {FORMAT}: update it")
     if known < FORMAT:
         await link.call("SET", FORMAT_KEY, FORMAT)
+
+
+async def refuse_old(shards: Shards) -> None:
+    """Raises `LogError` when a master is older than `OLDEST`, `LogUnavailable`."""
+    for info in await asyncio.gather(*(link.call("INFO", "server") for link in shards.masters.values())):
+        version_of(fields_of(info))
+
+
+def version_of(info: Mapping[str, str]) -> str:
+    """Raises `LogError` when it is older than `OLDEST`."""
+    version = info["redis_version"]
+    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
+        raise LogError(f"Redis {version} is too old: 7.0 is the first that will do")
+    return version
+
+
+def fields_of(info: bytes) -> dict[str, str]:
+    """Of a reply to INFO."""
+    return dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)

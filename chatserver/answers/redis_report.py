@@ -3,12 +3,12 @@
 import asyncio
 
 from chatserver.answers.log import LogError, LogUnavailable
+from chatserver.answers.redis_format import fields_of, version_of
 from chatserver.redis.address import Address
 from chatserver.redis.errors import RedisRefused
 from chatserver.redis.link import RedisLink
 from chatserver.redis.shards import Shards
 
-OLDEST = (7, 0)
 _ADVICE = {
     "NOAUTH": "it asks for a password: give it in CHATSERVER_REDIS_URL, as redis://:password@host",
     "WRONGPASS": "are the user and the password in CHATSERVER_REDIS_URL right?",
@@ -34,14 +34,12 @@ async def describe(url: str) -> str:
 
 
 async def _described(master: RedisLink) -> str:
-    info = _fields((await master.call("INFO", "everything")).decode())
+    info = fields_of(await master.call("INFO", "everything"))
+    version = version_of(info)
     try:
         fsync = (await master.call("CONFIG", "GET", "appendfsync"))[1].decode()
     except RedisRefused:  # a service that does not let its settings be read
         fsync = "an unknown policy"
-    version = info["redis_version"]
-    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
-        raise LogError(f"Redis {version} is too old: 7.0 is the first that will do")
     if info.get("maxmemory_policy", "noeviction") != "noeviction":
         raise LogError(f"Redis evicts answers (maxmemory-policy {info['maxmemory_policy']}): set noeviction")
     kept = f"append-only file, fsync {fsync}" if info.get("aof_enabled") == "1" else "no append-only file"
@@ -51,7 +49,3 @@ async def _described(master: RedisLink) -> str:
 def _advice(error: str) -> str:
     found = [advice for word, advice in _ADVICE.items() if word in error]
     return found[0] if found else "does it run, and is CHATSERVER_REDIS_URL right?"
-
-
-def _fields(info: str) -> dict[str, str]:
-    return dict(line.split(":", 1) for line in info.splitlines() if ":" in line)

@@ -170,6 +170,10 @@ def test_redis_is_reached(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         found = findings(run)["answer log"]
         assert found[0]
         assert found[1].endswith(", append-only file, fsync everysec")
+        redis.says("CONFIG", "SET", "appendfsync", "always")
+        assert findings(run)["answer log"][1].endswith(", append-only file, fsync always")
+        redis.says("CONFIG", "SET", "appendonly", "no")
+        assert findings(run)["answer log"][1].endswith(", no append-only file")
         redis.says("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
         evicting = findings(run)["answer log"]
         assert not evicting[0]

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from chatserver.client import Client
 from tests.contracts.redis_server import RedisServer, redis_server
 from tests.delivery.conformance.front import Front, front
 from tests.delivery.conformance.judge import Judge, Target
 from tests.delivery.conformance.scenarios import Play, playing
-from tests.delivery.conformance.server import Server, holds, scripted_question, serving
+from tests.delivery.conformance.server import Server, holds, scripted_question, scripted_text, serving
 from tests.eventually import eventually
 
 END_S = 90.0
@@ -42,13 +43,16 @@ def nodes(redis: RedisServer, tmp_path: Path) -> Iterator[list[Server]]:
 
 @dataclass(slots=True)
 class Load:
-    """Visitors, who ask a question each on a connection of its own, and tabs, which ask one after the other on one
-    connection for as long as it lives, answers that are longer than a node has to drain."""
+    """Visitors, who ask a question each on a connection of its own; tabs, which ask one after the other on one
+    connection for as long as it lives, answers that are longer than a node has to drain; and people with the Python
+    client that we ship, who do the same and see nothing but answers."""
 
     play: Play
     over: asyncio.Event = field(default_factory=asyncio.Event)
     visitors: list[Judge] = field(default_factory=list)
     tabs: list[Judge] = field(default_factory=list)
+    read: int = 0
+    """Answers that people have had."""
 
     async def visits(self, visitor: int) -> None:
         while not self.over.is_set():
@@ -63,6 +67,16 @@ class Load:
         while not self.over.is_set():
             await self._ask(client, chat, 120, 20)
 
+    async def asks(self, person: int) -> None:
+        """Raises whatever the client could not deal with by itself, a refused question first of all."""
+        url = self.play.target.url.removesuffix("/ws").replace("ws://", "http://")
+        chat, question = self.play.chat(f"person-{person}"), self.play.target.question(120, 20)
+        async with Client(url, timeout_s=END_S) as client, asyncio.timeout(2 * END_S):
+            while not self.over.is_set():
+                answer = await client.ask(question, chat=chat).result()
+                assert answer.text == scripted_text(question)
+                self.read += 1
+
     async def _ask(self, client: Judge, chat: str, tokens: int, delay_ms: int) -> None:
         """Reads the answer to its end, through as many connections as that takes."""
         ask = {
@@ -76,7 +90,7 @@ class Load:
 
 
 @asynccontextmanager
-async def loaded(play: Play, *, visitors: int = 4, tabs: int = 4) -> AsyncIterator[Load]:
+async def loaded(play: Play, *, visitors: int = 4, tabs: int = 4, people: int = 2) -> AsyncIterator[Load]:
     """The load while the block runs; everything that was asked has been read when it is left."""
     load = Load(play)
     async with asyncio.TaskGroup() as group:
@@ -84,8 +98,11 @@ async def loaded(play: Play, *, visitors: int = 4, tabs: int = 4) -> AsyncIterat
             group.create_task(load.visits(n))
         for n in range(tabs):
             group.create_task(load.stays(n))
+        for n in range(people):
+            group.create_task(load.asks(n))
         await eventually(
-            lambda: len(load.visitors) > visitors and all(tab.accepted for tab in load.tabs), within_s=END_S
+            lambda: len(load.visitors) > visitors and all(tab.accepted for tab in load.tabs) and load.read >= people,
+            within_s=END_S,
         )
         yield load
         load.over.set()
@@ -128,7 +145,9 @@ async def behind(nodes: list[Server], name: str) -> AsyncIterator[tuple[Front, P
 @pytest.mark.parametrize("rounds", [1, pytest.param(5, marks=pytest.mark.slow)])
 async def test_a_rolling_restart(nodes: list[Server], rounds: int) -> None:
     """Each node in turn is taken out of the front, told to end while it tells answers, and put back: no answer is
-    lost or told twice, no connection and no visitor's question refused."""
+    lost or told twice, no connection and no question refused. A tab that asks on a connection which drains already is
+    told to ask again in some milliseconds (`draining`, as the protocol allows); the client does so by itself, on its
+    next connection, and the person that uses it sees an answer and nothing else."""
     async with behind(nodes, "rolling") as (address, play):
         async with loaded(play) as load:
             for server in nodes * rounds:

@@ -1,7 +1,9 @@
 """Two nodes of different versions on one Redis, as they are while an update rolls through.
 
-The older one is an earlier commit of this repository. When that no longer runs on what is installed, or when
-`chatserver.answers.redis_format.FORMAT` has changed, `EARLIER` moves to a later commit.
+The older one is an earlier commit of this repository: the last before jobs came to lie in the answer log beside answers
+(in its index and scripts), before answers with their asker's own key, and before Redis Cluster. So what the format
+promises is tried on a node that does not know what newer ones write. When it no longer runs on what is installed, or
+when `chatserver.answers.redis_format.FORMAT` has changed, `EARLIER` moves to a later commit.
 """
 
 import asyncio
@@ -24,23 +26,17 @@ EARLIER = "86b016c"
 SOON_S = 60.0
 
 
+def git(*arguments: str) -> "subprocess.CompletedProcess[bytes]":
+    return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, check=False)
+
+
 @pytest.fixture(scope="module")
 def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The source tree of the earlier commit."""
-    command = [
-        "git",
-        "-C",
-        str(ROOT),
-        "archive",
-        "--format=tar",
-        EARLIER,
-        "chatserver",
-        "retrieval",
-        "graph",
-        "prompts",
-    ]
-    packed = subprocess.run(command, capture_output=True, check=False)
+    packages = ("chatserver", "retrieval", "graph", "prompts")
+    packed = git("archive", "--format=tar", EARLIER, *packages)
     if packed.returncode:
+        assert git("rev-parse", "--is-shallow-repository").stdout.strip() != b"false", packed.stderr.decode()
         pytest.skip("this is no clone of the repository with its history")
     tree = tmp_path_factory.mktemp("earlier")
     with tarfile.open(fileobj=BytesIO(packed.stdout)) as archive:
