@@ -69,7 +69,8 @@ class GraphStore(GraphIndex, Protocol):
         passages given are not among them.
 
         Links are followed both ways; an entity mentioned by many passages counts less, by log(1 + N/df).
-        Scores lie in (0, 1]; `why` names the strongest link."""
+        Scores lie in (0, 1]; `why` names the strongest link. Bounded: of more than some thousand links some are left
+        out, so that then stores may differ in what the weakest add to a score."""
 
     async def links(self, passages: Sequence[str], *, namespace: str = "") -> list[Link]:
         """The links from these passages to any others, these included, in one round trip: each pair once for every

@@ -5,7 +5,8 @@ Theory of operation
     The query walks from passage to entity and from entity to passage in separate recursive terms joined by UNION:
     each step is a look-up in a covering index. (One recursive term over a UNION ALL of all edges makes SQLite build
     that union anew for every row: measured a thousand times slower.) The rows that wait are ordered by weight, and
-    the walk ends after `_ROWS` of them, so that its time does not grow with the corpus.
+    the walk ends after `_ROWS` of them (`_FARTHER_ROWS` when it goes farther than one hop), so that its time does not
+    grow with the corpus.
 
     A name that stands as an ordinary word in more than three of ten passages is no link (`plain`), nor is what more
     passages than `hub` mention; a document called so is found all the same.
@@ -22,6 +23,7 @@ from graph.weights import FARTHER, NEXT, Reached, combine, hub_limit, link_weigh
 from retrieval.types import Hit
 
 _ROWS = 4_000
+_FARTHER_ROWS = 20_000
 
 # CROSS JOIN keeps the given ids outside: SQLite would scan the namespace for them
 _WALK = """
@@ -100,7 +102,7 @@ def expand(
             "hops": hops,
             "hub": hub_limit(total),
             "next": NEXT,
-            "rows": _ROWS,
+            "rows": _ROWS if hops == 1 else _FARTHER_ROWS,
         },
     )
     return combine(map(Reached._make, rows), limit)

@@ -56,6 +56,12 @@ async def test_the_sample_looks_the_same(tmp_path: Path) -> None:
         for passage in passages[:60]:
             hits = [await store.expand([passage], [], limit=20) for store in (here, there)]
             assert rounded(hits[1]) == rounded(hits[0]), passage
+        for passage in ("sensors.md#0", "start-up.md#1", "alarms.md#0"):  # with many links of their own
+            hits = [await store.expand([passage], [], limit=200, hops=2) for store in (here, there)]
+            assert sorted(rounded(hits[1])) == sorted(rounded(hits[0])), passage
+        for passage in passages[:20]:
+            hits = [await store.expand([passage], [], limit=200, hops=2) for store in (here, there)]
+            assert dict(rounded(hits[1])) == dict(rounded(hits[0])), passage
         for at in range(0, len(passages), 10):
             some = passages[at : at + 10]
             assert told(await there.links(some)) == told(await here.links(some))
