@@ -110,6 +110,13 @@ class RecordStore(Protocol):
 
     async def collections(self, *, namespace: str = "") -> Mapping[str, Collection]: ...
 
+    async def namespaces(self) -> list[str]:
+        """Those that hold records."""
+
+    async def page(self, collection: str, after: str, *, limit: int, namespace: str = "") -> list[Record]:
+        """Up to `limit` records whose ids come behind `after`, in the store's order of ids; of an unknown collection
+        none. No id comes before ""."""
+
     async def query(self, query: RecordQuery, *, namespace: str = "") -> list[Record]:
         """Raises `graph.errors.UnknownField`/`UnknownCollection` (with the nearest names) and `InvalidCondition`
         (a value or operator that does not fit the field's type) before anything runs.

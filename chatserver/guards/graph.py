@@ -96,6 +96,15 @@ class GuardedRecordStore:
             lambda: self._store.collections(namespace=namespace), within_s=self._limits.read_s
         )
 
+    async def namespaces(self) -> list[str]:
+        return await self._guard.call(self._store.namespaces, within_s=self._limits.write_s)
+
+    async def page(self, collection: str, after: str, *, limit: int, namespace: str = "") -> list[Record]:
+        return await self._guard.call(
+            lambda: self._store.page(collection, after, limit=limit, namespace=namespace),
+            within_s=self._limits.write_s,
+        )
+
     async def query(self, query: RecordQuery, *, namespace: str = "") -> list[Record]:
         return await self._guard.call(
             lambda: self._store.query(query, namespace=namespace), within_s=self._limits.read_s

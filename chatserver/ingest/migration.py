@@ -3,9 +3,9 @@
 Theory of operation
     Documents, passages and full text stay in the data directory whatever the stores are, so they lead: document by
     document, in the order of their ids, the vectors are fetched from the one store and put into the other, and the
-    links are made again from the passages, by the same rules as at ingest. Records go first: their names are linked
-    to. All writes replace by id, so doing any of it twice is no harm; a checkpoint tells where to go on. Nothing is
-    deleted on either side.
+    links are made again from the passages, by the same rules as at ingest. Records go first, page by page: their names
+    are linked to. All writes replace by id, so doing any of it twice is no harm; a checkpoint tells where to go on.
+    Nothing is deleted on either side.
 """
 
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ from chatserver.ingest.checkpoint import Checkpoint
 from chatserver.ingest.linker import Linker
 from chatserver.ingest.report import Progress
 from graph.ports import GraphIndex, RecordStore
-from graph.types import RecordQuery
+from graph.types import Record
 from retrieval.chunking import embedded_text
 from retrieval.ports import Embedder, VectorStore
 from retrieval.types import Document, Passage
 
 _DOCUMENTS: Final = 64  # copied between two checkpoints
-_RECORDS: Final = 500  # in one write
+_RECORDS: Final = 500  # in one page
 
 
 class Corpus(Protocol):
@@ -75,14 +75,15 @@ class Migration:
         self._graph = graph
 
     async def run(self, namespaces: Sequence[str], total: int, progress: Progress) -> MigrationReport:
-        """`total`: documents in all namespaces. `progress` is told `store` in documents and `link` in names."""
+        """`total`: documents in all namespaces. `progress` is told `load` in records of a collection, `store` in
+        documents and `link` in names."""
         report = MigrationReport()
         await self._checkpoint.open()
         for namespace in namespaces:
             linker = Linker(self._target.graph, namespace)
             if self._graph:
                 await linker.open()
-                await self._copy_records(namespace, linker, report)
+                await self._copy_records(namespace, linker, report, progress)
             after = self._checkpoint.of(namespace)
             while page := await self._corpus.page(after, limit=_DOCUMENTS, namespace=namespace):
                 await self._copy(page, namespace, linker, report)
@@ -113,12 +114,18 @@ class Migration:
         items = [(passage.id, vectors[passage.id], passage.metadata) for passage in passages]
         await self._target.vectors.upsert(items, namespace=namespace)
 
-    async def _copy_records(self, namespace: str, linker: Linker, report: MigrationReport) -> None:
+    async def _copy_records(self, namespace: str, linker: Linker, report: MigrationReport, progress: Progress) -> None:
         for collection in (await self._source.records.collections(namespace=namespace)).values():
-            query = RecordQuery(collection.name, sort="id", descending=False, limit=collection.count)
-            records = await self._source.records.query(query, namespace=namespace)
-            for start in range(0, len(records), _RECORDS):
-                some = records[start : start + _RECORDS]
-                await linker.link_records(some)
-                await self._target.records.put(some, namespace=namespace)
-                report.records += len(some)
+            place = "\0".join(("records", namespace, collection.name))
+            after, done = self._checkpoint.of(place), 0
+            while records := await self._page(collection.name, after, namespace):
+                await linker.link_records(records)
+                await self._target.records.put(records, namespace=namespace)
+                after = records[-1].id
+                await self._checkpoint.save(place, after)
+                done += len(records)
+                report.records += len(records)
+                progress("load", done, max(done, collection.count))
+
+    async def _page(self, collection: str, after: str, namespace: str) -> list[Record]:
+        return await self._source.records.page(collection, after, limit=_RECORDS, namespace=namespace)

@@ -58,7 +58,7 @@ async def open_migration(settings: Settings, *, back: bool) -> AsyncIterator[Cop
         source, target = (there, here) if back else (here, there)
         what = " and ".join(name for name, copied in (("vectors", vectors), ("graph and records", graph)) if copied)
         checkpoint = Checkpoint(directory / "migration.json", f"{what}, {'back' if back else 'there'}")
-        namespaces = sorted({*await documents.namespaces(), *await records.namespaces()})
+        namespaces = sorted({*await documents.namespaces(), *(await source.records.namespaces() if graph else ())})
         counts = [await documents.count(namespace=namespace) for namespace in namespaces]
         migration = Migration(documents, source, target, embedder, checkpoint, vectors=vectors, graph=graph)
         yield Copying(what, migration, namespaces, sum(count["documents"] for count in counts))

@@ -64,6 +64,17 @@ class SqliteRecordStore:
         with typed_errors():
             return await self._db.read(lambda connection: [name for (name,) in connection.execute(query)])
 
+    async def page(self, collection: str, after: str, *, limit: int, namespace: str = "") -> list[Record]:
+        statement = """SELECT id, fields FROM record WHERE namespace = ? AND collection = ? AND id > ?
+                       ORDER BY id LIMIT ?"""
+
+        def run(connection: sqlite3.Connection) -> list[Record]:
+            rows = connection.execute(statement, (namespace, collection, after, limit))
+            return [Record(collection, id, _visible(json.loads(text))) for id, text in rows]
+
+        with typed_errors():
+            return await self._db.read(run)
+
     async def query(self, query: RecordQuery, *, namespace: str = "") -> list[Record]:
         def run(connection: sqlite3.Connection) -> list[Record]:
             fields = _fields(connection, namespace)

@@ -51,6 +51,14 @@ class Neo4jRecordStore:
             self._seen[namespace] = seen = change, found
         return seen[1]
 
+    async def namespaces(self) -> list[str]:
+        return [name for (name,) in await self._db.read(query("record_namespaces"), {})]
+
+    async def page(self, collection: str, after: str, *, limit: int, namespace: str = "") -> list[Record]:
+        parameters = {"namespace": namespace, "collection": collection, "after": after, "limit": limit}
+        rows = await self._db.read(query("page_records"), parameters)
+        return [Record(collection, key, json.loads(text)) for key, text in rows]
+
     async def query(self, query_: RecordQuery, *, namespace: str = "") -> list[Record]:
         _, fields = _schema(await self._db.read(query("fields"), {"namespace": namespace}))
         if query_.collection not in fields:

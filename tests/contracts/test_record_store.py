@@ -40,9 +40,27 @@ async def ids(
 async def test_an_empty_store_has_no_collections(store: RecordStore) -> None:
     """And asking for one names it."""
     assert await store.collections() == {}
+    assert await store.namespaces() == []
+    assert await store.page("Event", "", limit=5) == []
     with pytest.raises(UnknownCollection):
         await store.query(RecordQuery("Event"))
     await store.put([])
+
+
+async def test_records_come_in_pages(store: RecordStore) -> None:
+    """Each once and whole, in one order of ids whatever their letters, of one collection and one namespace."""
+    names = ["", "-", "A", "Z", "a", "b", "é", "ß", "文", "🧊", "0", "10", "9"]
+    records = [event(f"x{name}", value=n) for n, name in enumerate(names)]
+    await store.put([*records, Record("Other", "xa", {"value": 1})])
+    await store.put([event("elsewhere")], namespace="acme")
+    after, found = "", list[Record]()
+    while page := await store.page("Event", after, limit=4):
+        assert len(page) <= 4
+        found += page
+        after = page[-1].id
+    assert sorted(found, key=lambda record: record.id) == sorted(records, key=lambda record: record.id)
+    assert await store.page("Nothing", "", limit=4) == []
+    assert await store.namespaces() == ["", "acme"]
 
 
 @pytest.mark.parametrize(
