@@ -9,6 +9,9 @@ from chatserver.answers.states import AnswerState
 HISTORY: Final = "$history"
 """The option that holds the chat's earlier turns, `[question, answer]` each, where the asker told them."""
 
+AFTER: Final = "$after"
+"""The option that holds the answer which the question follows, where the asker told it."""
+
 JOBS: Final = "jobs"
 """The chat that holds a user's jobs. It is not among the user's chats."""
 _JOB: Final = "job-"

@@ -115,9 +115,11 @@ class Client:
         namespace: str = "",
         filter: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
+        after: str | None = None,
     ) -> AnswerStream:
         """The answer to `text`, in `chat` or in a new one. `id` is the idempotency key: the same one again gives the
-        same answer, also from another process."""
+        same answer, also from another process. `after` is the answer that the question follows, empty to begin the
+        chat anew: so an edited question branches; without it, the newest."""
         question: dict[str, Any] = {
             "type": "ask",
             "id": id or self._new_id(),
@@ -126,6 +128,7 @@ class Client:
         }
         optional = {"namespace": namespace, "filter": filter, "options": options}
         question |= {name: value for name, value in optional.items() if value}
+        question |= {} if after is None else {"after": after}
         return AnswerStream(self, chat=question["chat"], question=question)
 
     async def resume(self, chat: str, *, cursors: Sequence[Cursor] = ()) -> list[AnswerStream]:

@@ -10,7 +10,7 @@ import structlog
 from chatserver.access.identity import Identity
 from chatserver.access.quotas import UNLIMITED, Exceeded, Quotas
 from chatserver.answers.log import AnswerLog, LogUnavailable
-from chatserver.answers.meta import HISTORY, AnswerMeta, NewAnswer
+from chatserver.answers.meta import AFTER, HISTORY, AnswerMeta, NewAnswer
 from chatserver.delivery.timeline import Timeline
 from chatserver.generation.generations import Generations
 from chatserver.protocol import commands
@@ -84,6 +84,9 @@ class LogPerformer:
         if ask.provider_key is not None and not self._provider_keys:
             message = "This server takes no keys."
             raise commands.InvalidCommand(ErrorCode.PROVIDER_KEY_REFUSED, message, id=ask.reply_to)
+        if ask.after and not await self._follows(identity, ask.chat, ask.after):
+            message = "This chat has no answer that the question could follow."
+            raise commands.InvalidCommand(ErrorCode.UNKNOWN_ANSWER, message, id=ask.reply_to)
         try:
             await self._quotas.question(identity)
         except Exceeded as error:
@@ -111,6 +114,10 @@ class LogPerformer:
         if not identity.owns(meta.question):  # the id was used before, in another namespace
             raise _foreign(ask)
         return meta
+
+    async def _follows(self, identity: Identity, chat: str, answer: str) -> bool:
+        meta = await self._answers.meta(answer)
+        return meta is not None and identity.owns(meta.question) and meta.question.chat == chat
 
     async def _ask(self, identity: Identity, session: Conversation, ask: commands.Ask) -> Sequence[Effect]:
         try:
@@ -160,8 +167,10 @@ def _unknown(session: Conversation, answer: str) -> Sequence[Effect]:
 
 
 def _options(ask: commands.Ask) -> Mapping[str, Any]:
-    """With the turns that the client tells, which only `history` may bring."""
-    options = {name: value for name, value in ask.options.items() if name != HISTORY}
+    """With the turns and the place that the client tells, which only `history` and `after` may bring."""
+    options = {name: value for name, value in ask.options.items() if name not in (HISTORY, AFTER)}
     if ask.history is not None:
         options[HISTORY] = [[turn.question, turn.answer] for turn in ask.history]
+    if ask.after is not None:
+        options[AFTER] = ask.after
     return options

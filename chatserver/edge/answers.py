@@ -6,6 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from chatserver.answers.branches import told_after
 from chatserver.answers.document import read_document
 from chatserver.answers.log import AnswerLog, ChatSummary
 from chatserver.answers.meta import AnswerMeta
@@ -23,6 +24,7 @@ async def document(answers: AnswerLog, meta: AnswerMeta) -> dict[str, Any]:
         "answer": meta.answer,
         "chat": meta.question.chat,
         "question": meta.question.text,
+        "after": told_after(meta),
         "asked_at": meta.question.asked_at,
         "state": meta.state,
         "epoch": meta.epoch,

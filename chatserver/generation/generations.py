@@ -13,6 +13,7 @@ from typing import Any, Self
 import orjson
 import structlog
 
+from chatserver.answers.branches import before
 from chatserver.answers.document import read_chunks, read_document
 from chatserver.answers.log import AnswerLog, Batch, Claim, LogUnavailable, Ring
 from chatserver.answers.meta import HISTORY, AnswerMeta, NewAnswer
@@ -227,13 +228,14 @@ class Generations:
         )
 
     async def _history(self, meta: AnswerMeta) -> tuple[Turn, ...]:
-        """The chat's last turns before this question, oldest first: those that the asker told, else the log's."""
+        """The last turns before this question, oldest first: those that the asker told, else those of the log on the
+        question's own branch of the chat."""
         if (told := meta.question.options.get(HISTORY)) is not None:
             return tuple([Turn(*turn) for turn in told[max(0, len(told) - self._history_turns) :]])
         if not self._history_turns:
             return ()
         chat = await self._answers.chat(meta.question.user, meta.question.chat)
-        earlier = [other for other in chat if other.state.sealed and other.question.asked_at < meta.question.asked_at]
+        earlier = [other for other in before(chat, meta.answer) if other.state.sealed]
         return tuple(
             [
                 Turn(other.question.text, (await read_document(self._answers, other)).text)

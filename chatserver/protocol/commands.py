@@ -76,6 +76,8 @@ class Ask(_Command):
     provider_key: ProviderKey | None = None
     history: Annotated[list[PastTurn], Field(max_length=MAX_HISTORY)] | None = None
     """The chat's earlier turns as this client shows them, in place of those that the server knows."""
+    after: Annotated[str, Field(max_length=200)] | None = None
+    """The answer that this question follows, empty for none; else it follows the chat's newest."""
 
     @property
     def reply_to(self) -> str | None:

@@ -12,6 +12,8 @@ import { plainReasons } from "./why.js";
  * @typedef {object} Actions
  * @property {(message: import("./session.js").Message) => void} again
  * @property {(message: import("./session.js").Message) => void} edit
+ * @property {(message: import("./session.js").Message) => readonly import("./session.js").Message[]} versions
+ * @property {(message: import("./session.js").Message) => void} choose
  * @property {(source: object, citation: ?object, chip: HTMLElement, message: object) => void} openSource
  * @property {(message: import("./session.js").Message, from: HTMLElement) => void} showFound
  */
@@ -21,6 +23,8 @@ export class AnswerView {
   #texts = new Map();
   #steps;
   #question = h("p");
+  #versions = h("div", { class: "versions" });
+  #shown = [];
   #body = h("div", { class: "text" });
   #waiting = h("p", { class: "waiting" }, h("span", { class: "dots", "aria-hidden": "true" }), h("span"));
   #notices = h("div", { class: "notices" });
@@ -40,6 +44,7 @@ export class AnswerView {
       "article",
       { class: "turn", "aria-label": `Question: ${message.question}` },
       h("div", { class: "question" }, h("h2", { class: "sr-only" }, "Question"), this.#question),
+      this.#versions,
       h(
         "div",
         { class: "answer" },
@@ -65,6 +70,7 @@ export class AnswerView {
     this.element.classList.toggle("running", !over);
     this.element.setAttribute("aria-busy", String(!over));
     if (content.decision?.language) this.#body.lang = content.decision.language;
+    this.#showVersions(over);
     this.#steps.update(content);
     this.#showTexts(content, over);
     this.#showWaiting(over);
@@ -146,7 +152,29 @@ export class AnswerView {
       return [trouble(content.error?.text || "The answer could not be finished."), again, ...copy];
     if (state === "stopped") return [h("p", { class: "state" }, "Stopped. What was written is kept."), again, ...copy];
     const cut = content.finishReason === "length";
-    return [...(cut ? [trouble("The answer was cut at the length limit.")] : []), ...copy];
+    return [...(cut ? [trouble("The answer was cut at the length limit.")] : []), again, ...copy];
+  }
+
+  /** Which version of the question this is, the way to the others, and to a new one. */
+  #showVersions(over) {
+    const all = this.#actions.versions(this.#message);
+    const shown = [over, ...all];
+    if (shown.length === this.#shown.length && shown.every((one, index) => one === this.#shown[index])) return;
+    this.#shown = shown; // drawn only when it changes: a button keeps its focus
+    this.#versions.replaceChildren(...this.#versionsOf(all, over));
+  }
+
+  #versionsOf(all, over) {
+    const edit = over && !this.#message.refusal ? [this.#button("Edit", "edit", "edit")] : [];
+    if (all.length < 2) return edit;
+    const at = all.indexOf(this.#message);
+    const place = h("span", {}, `${at + 1} of ${all.length}`);
+    return [this.#stepTo(all[at - 1], "Earlier version", "previous"), place, this.#stepTo(all[at + 1], "Later version", "next"), ...edit];
+  }
+
+  #stepTo(version, label, name) {
+    const go = () => this.#actions.choose(version);
+    return h("button", { type: "button", class: "plain", "aria-label": label, disabled: !version, onclick: go }, icon(name));
   }
 
   #button(label, action, name) {

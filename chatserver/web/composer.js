@@ -9,10 +9,13 @@ export class Composer {
   #stop;
   #hint;
   #actions;
+  #busy = false;
+  #editing = false;
 
   /**
    * @param {HTMLFormElement} form
-   * @param {{ask: (text: string) => void, stop: () => void, draft: (text: string) => void}} actions
+   * @param {{ask: (text: string) => void, stop: () => void, draft: (text: string) => void,
+   *   leaveEditing: () => void}} actions
    */
   constructor(form, actions) {
     this.#form = form;
@@ -39,13 +42,31 @@ export class Composer {
     this.#text.focus();
   }
 
+  /** An earlier question, to be asked in other words; emptied, what is written next is a new one. */
+  edit(text) {
+    this.text = text;
+    this.editing = true;
+    this.focus();
+  }
+
+  set editing(editing) {
+    this.#editing = editing;
+    this.#tell();
+  }
+
   /** While an answer runs the button stops it; the next question can be written meanwhile. */
   set busy(busy) {
     const hadFocus = document.activeElement === this.#stop;
     this.#send.hidden = busy;
     this.#stop.hidden = !busy;
-    this.#hint.textContent = busy ? "Esc stops the answer" : "Enter sends, Shift + Enter makes a new line";
+    this.#busy = busy;
+    this.#tell();
     if (!busy && hadFocus) this.focus();
+  }
+
+  #tell() {
+    const writing = this.#editing ? "Enter asks it in place of the earlier one" : "Enter sends";
+    this.#hint.textContent = this.#busy ? "Esc stops the answer" : `${writing}, Shift + Enter makes a new line`;
   }
 
   #submit(event) {
@@ -66,6 +87,10 @@ export class Composer {
   #changed() {
     this.#actions.draft(this.text);
     this.#fit();
+    if (this.#editing && this.text === "") {
+      this.editing = false;
+      this.#actions.leaveEditing();
+    }
   }
 
   #fit() {

@@ -50,16 +50,19 @@ const session = new Session({ connection, api, storage, newId, onChange: changed
 const chatList = new ChatList(find("#chats"), go);
 const conversation = new Conversation(
   { list: find("#messages"), scroller: find("#scroller"), jump: find("#jump") },
-  { actions: { again, edit, openSource, showFound }, shown: (message) => session.shown(message), announce },
+  { actions: { again, edit, openSource, showFound, versions, choose }, shown: (message) => session.shown(message), announce },
 );
 const composer = new Composer(find("#composer"), {
   ask,
   stop,
+  leaveEditing: () => (editing = null),
   draft: (text) => storage.setDraft(session.open, text),
 });
 
 /** The server's chats, newest first. */
 let listed = [];
+/** The message that the next question takes the place of. @type {?import("./session.js").Message} */
+let editing = null;
 
 function receive(event) {
   session.receive(event);
@@ -69,14 +72,16 @@ function receive(event) {
 function changed(chat, message) {
   if (chat !== session.open) return;
   if (message) conversation.changed(message);
-  else conversation.show(session.messages(chat));
+  else conversation.show(session.branch(chat));
   find("#empty").hidden = session.messages(chat).length > 0;
   composer.busy = session.running(chat) !== null;
 }
 
 function ask(text) {
   storage.chat = session.open;
-  session.ask(session.open, text);
+  const insteadOf = editing;
+  stopEditing();
+  session.ask(session.open, text, { insteadOf });
   conversation.follow();
   showChats();
 }
@@ -92,8 +97,21 @@ function again(message) {
 }
 
 function edit(message) {
-  composer.text = message.question;
-  composer.focus();
+  editing = message;
+  composer.edit(message.question);
+}
+
+function stopEditing() {
+  editing = null;
+  composer.editing = false;
+}
+
+function versions(message) {
+  return session.versions(message);
+}
+
+function choose(message) {
+  session.choose(message);
 }
 
 function openSource(source, citation, from, message) {
@@ -153,6 +171,7 @@ function begin() {
 /** Shows the chat of the address. */
 async function open(chat) {
   panel.close();
+  stopEditing();
   session.open = chat;
   changed(chat, null);
   conversation.follow();

@@ -9,6 +9,7 @@
  *   acknowledged only when it has been shown.
  */
 
+import { Tree } from "./branches.js";
 import { SEALED, apply, empty, end, fromDocument } from "./transcript.js";
 
 const RETRY_MS = 2_000;
@@ -17,6 +18,7 @@ const RETRY_MS = 2_000;
  * @typedef {object} Message a question and its answer
  * @property {string} chat
  * @property {string} question
+ * @property {?string} after the answer that it follows, empty for none; null: the message before it
  * @property {?string} ask idempotency key while the question is not accepted
  * @property {import("./transcript.js").Transcript} transcript
  * @property {boolean} stopping
@@ -42,6 +44,10 @@ export class Session {
   #loads = new Map();
   /** Answers with a gap whose resume is under way. */
   #healing = new Set();
+  /** @type {WeakMap<readonly Message[], Tree>} */
+  #trees = new WeakMap();
+  /** Versions that the reader has chosen. @type {Set<Message>} */
+  #chosen = new Set();
   /** The chat on the screen. @type {?string} */
   open = null;
 
@@ -57,12 +63,29 @@ export class Session {
     this.#newId = newId;
     this.#onChange = onChange;
     this.#saved = storage.transcripts();
-    for (const { id, chat, text } of storage.pending()) this.#add(chat, text, { ask: id });
+    for (const { id, chat, text, after = null } of storage.pending()) this.#add(chat, text, { ask: id, after });
   }
 
   /** @returns {readonly Message[]} oldest first */
   messages(chat) {
     return this.#chats.get(chat) ?? [];
+  }
+
+  /** The way through the chat that is shown. @returns {readonly Message[]} oldest first */
+  branch(chat) {
+    return this.#tree(chat).way(this.#chosen);
+  }
+
+  /** This message and those it took the place of, or that took its. @returns {readonly Message[]} oldest first */
+  versions(message) {
+    return this.#tree(message.chat).versions(message);
+  }
+
+  /** Shows this version and what followed it. */
+  choose(message) {
+    this.#chosen.delete(message);
+    this.#chosen.add(message); // now it is the last one
+    this.#onChange(message.chat, null);
   }
 
   /** The chat's answer that is still to come or coming, if any. */
@@ -75,19 +98,39 @@ export class Session {
     return [...this.#chats].filter(([, messages]) => messages.some(({ ask }) => ask !== null));
   }
 
-  ask(chat, text) {
+  /** Asks behind what is shown, or in the place of a message: one that was never taken goes. */
+  ask(chat, text, { insteadOf = null } = {}) {
     const id = this.#newId();
-    this.#storage.addPending({ id, chat, text });
-    const message = this.#add(chat, text, { ask: id });
+    const after = insteadOf ? this.#before(insteadOf) : this.#behind(chat);
+    if (insteadOf?.refusal) this.#remove(insteadOf);
+    this.#storage.addPending({ id, chat, text, after });
+    const message = this.#add(chat, text, { ask: id, after });
     this.#sendAsk(message);
-    this.#onChange(chat, null);
+    this.choose(message);
     return message;
   }
 
-  /** Asks the same question anew; one that was never taken is replaced. */
+  /** Asks the same question anew. */
   again(message) {
-    if (message.refusal) this.#remove(message);
-    return this.ask(message.chat, message.question);
+    return this.ask(message.chat, message.question, { insteadOf: message });
+  }
+
+  /** Null where a plain question comes to stand there anyway: behind the newest. */
+  #behind(chat) {
+    const last = this.branch(chat).at(-1);
+    return !last || last === this.messages(chat).at(-1) ? null : last.transcript.answer;
+  }
+
+  /** Made anew when a message has come or gone. */
+  #tree(chat) {
+    const messages = this.messages(chat);
+    if (!this.#trees.has(messages)) this.#trees.set(messages, new Tree(messages));
+    return this.#trees.get(messages);
+  }
+
+  #before(message) {
+    const parent = this.#tree(message.chat).parent(message);
+    return parent === null ? "" : parent.transcript.answer;
   }
 
   /** Ends the answer and keeps what is there. The wish outlasts a lost connection: it is sent until it holds. */
@@ -172,7 +215,7 @@ export class Session {
     let transcript = fromDocument(document);
     const saved = this.#saved.get(document.answer);
     if (!SEALED.has(transcript.state) && saved?.epoch === document.epoch) transcript = saved;
-    const message = newMessage(chat, document.question, { transcript });
+    const message = newMessage(chat, document.question, { transcript, after: document.after ?? null });
     this.#byAnswer.set(document.answer, message);
     return message;
   }
@@ -264,8 +307,9 @@ export class Session {
     this.#onChange(message.chat, message);
   }
 
-  #sendAsk({ ask, chat, question }) {
-    if (ask !== null) this.#connection.send({ type: "ask", id: ask, chat, text: question });
+  #sendAsk({ ask, chat, question, after }) {
+    if (ask === null) return;
+    this.#connection.send({ type: "ask", id: ask, chat, text: question, ...(after === null ? {} : { after }) });
   }
 
   #sendStop({ transcript: { answer, state } }) {
@@ -291,6 +335,7 @@ export class Session {
 const newMessage = (chat, question, fields) => ({
   chat,
   question,
+  after: null,
   ask: null,
   transcript: empty(),
   stopping: false,

@@ -23,7 +23,7 @@ function write(area, key, value) {
   }
 }
 
-/** @typedef {{id: string, chat: string, text: string, at: string}} Pending */
+/** @typedef {{id: string, chat: string, text: string, after: ?string}} Pending */
 export class Storage {
   constructor(local = globalThis.localStorage, session = globalThis.sessionStorage) {
     this.local = local;

@@ -49,6 +49,8 @@ BAD: dict[str, list[str | bytes]] = {
         question(id=""),
         question(chat={"$ne": None}),
         question(filter="all"),
+        question(after=7),
+        question(after="x" * 201),
         question(options={"x": json.loads("[" * 100 + "]" * 100)}),
         '{"type":"ack","answer":"a","seq":-1}',
         '{"type":"ack","answer":"a","seq":1.5}',
@@ -67,6 +69,8 @@ BAD: dict[str, list[str | bytes]] = {
     "question_too_long": [question("x" * 100_000)],
     "message_too_large": [question("x" * 2_000_000), question("é" * 200_000)],
     "unknown_answer": [
+        question(after="nothing"),
+        question(after="\x00"),
         '{"type":"ack","answer":"nothing","seq":1}',
         '{"type":"stop","answer":"nothing"}',
         '{"type":"stop","answer":"\\u0000"}',
@@ -103,6 +107,20 @@ async def test_a_key_is_taken_only_where_it_is_allowed(system: System) -> None:
         assert (error["code"], error["id"]) == ("provider_key_refused", "q1")
         assert "sk-of-mine" not in repr(error)
         await client.ask("4", id="q2")
+
+
+async def test_a_question_follows_an_answer_of_its_own_chat(system: System) -> None:
+    """Nobody branches off an answer of another chat; that of the same one is taken, and told by no option."""
+    async with tab(system) as client:
+        other = await client.ask("4", id="q1", chat="c1")
+        await client.send("ask", id="q2", chat="c2", text="4", after=other["answer"])
+        error = await client.until("error")
+        assert (error["code"], error["id"]) == ("unknown_answer", "q2")
+        await client.send("ask", id="q3", chat="c1", text="4", after=other["answer"], options={"$after": "odd", "x": 1})
+        accepted = await client.until("accepted")
+    meta = await system.answers.meta(accepted["answer"])
+    assert meta is not None
+    assert meta.question.options == {"x": 1, "$after": other["answer"]}
 
 
 async def test_odd_texts_come_back_as_they_were(system: System) -> None:

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from chatserver.answers.meta import AFTER
 from chatserver.answers.states import AnswerState
 from chatserver.generation.generation import Pace
 from chatserver.generation.generations import Generations
@@ -355,6 +357,18 @@ async def test_history_is_the_chats_earlier_turns(log: TestingLog) -> None:
         ("What about a3?", "spoken"),
         ("What about a4?", "spoken"),
     ]
+
+
+async def test_history_is_that_of_the_questions_branch(log: TestingLog) -> None:
+    """An edited question is read with the turns before it, and what follows it with its own; the old branch is none."""
+    script = Script(["spoken"])
+    async with generating(log, script, history_turns=9) as generations:
+        for n, after in enumerate([None, None, None, "a0", None, "a2", ""]):
+            new = question(f"a{n}", at=float(n))
+            await generations.ask(replace(new, options={} if after is None else {AFTER: after}))
+            await sealed(log, f"a{n}")
+    seen = [[turn.question.split()[-1] for turn in asked.history] for asked in script.questions]
+    assert seen == [[], ["a0?"], ["a0?", "a1?"], ["a0?"], ["a0?", "a3?"], ["a0?", "a1?", "a2?"], []]
 
 
 async def test_what_is_in_flight_can_be_seen(log: TestingLog, clock: Clock) -> None:
