@@ -1,6 +1,7 @@
 """The Markdown of an extractive answer: quotes by source, facts as bullets, records as a table, and the refusal.
 Pure; the few words of its own are here, in both languages."""
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
@@ -52,6 +53,7 @@ _NOTES: Mapping[Language, Mapping[str, str]] = {
 _THERE_IS: Mapping[Language, str] = {"en": "There is:", "nl": "Wel is er:"}
 
 MOST_COLUMNS = 8
+_OWN_MARK = re.compile(r"\[([0-9, ]{1,24})\]")
 
 
 def answer(
@@ -87,7 +89,7 @@ def partly(language: Language, missing: Sequence[str]) -> str:
 def refusal(language: Language, missing: Sequence[str], titles: Sequence[str]) -> str:
     """What was not found, and the titles that came nearest."""
     told = f"{_NOTHING[language]} {_missing(language, missing)}".strip()
-    nearest = "\n".join(f"- {title}" for title in list(dict.fromkeys(titles))[:3])
+    nearest = "\n".join(f"- {unmarked(title)}" for title in list(dict.fromkeys(titles))[:3])
     return f"{told}\n\n{_NEAREST[language]}\n\n{nearest}" if nearest else told
 
 
@@ -95,7 +97,7 @@ def quotes(passages: Sequence[RankedPassage], numbers: Sequence[int], chosen: Se
     """The title of each source in bold, its quotes as bullets under it, each with its mark: its source's number."""
     blocks = []
     for source, group in groupby(chosen, key=lambda c: c.source):
-        title = passages[source].passage.title
+        title = unmarked(passages[source].passage.title)
         bullets = [f"- “{c.sentence.text}” [{numbers[source]}]" for c in group]
         blocks.append("\n".join([f"**{title}**", "", *bullets]))
     return "\n\n".join(blocks)
@@ -109,7 +111,8 @@ def note_text(language: Language, note: Note) -> str:
 
 def bullets(facts: Sequence[Fact], numbers: Mapping[str, int]) -> str:
     """A line for each, with the mark of the passage that it came from. `numbers`: passage id -> source number."""
-    return "\n".join(f"- {fact.subject} — {fact.relation} — {fact.object}{_mark(fact, numbers)}" for fact in facts)
+    said = [unmarked(f"{fact.subject} — {fact.relation} — {fact.object}") for fact in facts]
+    return "\n".join(f"- {words}{_mark(fact, numbers)}" for words, fact in zip(said, facts, strict=True))
 
 
 def _mark(fact: Fact, numbers: Mapping[str, int]) -> str:
@@ -125,7 +128,8 @@ def table(records: Sequence[Record], numbers: Sequence[int]) -> str:
         columns = list(dict.fromkeys(name for _, record in rows for name in record.fields))[:MOST_COLUMNS]
         lines = [_row([collection, *columns]), _row(["---"] * (len(columns) + 1))]
         lines += [
-            _row([f"{record.id} [{n}]", *(_cell(record.fields.get(name)) for name in columns)]) for n, record in rows
+            _row([record.id, *(_cell(record.fields.get(name)) for name in columns)], mark=f" [{n}]")
+            for n, record in rows
         ]
         tables.append("\n".join(lines))
     return "\n\n".join(tables)
@@ -154,8 +158,16 @@ def _missing(language: Language, names: Sequence[str]) -> str:
     return _MISSING[language].format(names=", ".join(f"“{name}”" for name in names)) if names else ""
 
 
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |"
+def unmarked(text: str) -> str:
+    """A text's own `[2]` as `(2)`: it would cite our source 2, also when a model copies it, and a line that begins
+    with it would pass for a source of its own."""
+    return _OWN_MARK.sub(r"(\1)", text)
+
+
+def _row(cells: Sequence[str], mark: str = "") -> str:
+    """One line, whatever the cells hold; the mark stands behind the first."""
+    first, *others = [" ".join(unmarked(cell).replace("|", "/").split()) for cell in cells]
+    return "| " + " | ".join([first + mark, *others]) + " |"
 
 
 def _cell(value: Scalar | None) -> str:

@@ -25,6 +25,7 @@ from math import sqrt
 from operator import mul
 from typing import Any
 
+from chatserver.models.composition import unmarked
 from chatserver.models.sentences import split
 from chatserver.pipeline.citations import Source, claims
 from retrieval.errors import RetrievalError
@@ -66,7 +67,7 @@ class Statement:
 def statements(text: str, sources: Sequence[Source]) -> list[Statement]:
     """The text's statements in their order, at most `MOST`."""
     cited = [(n, text.rfind("\n", 0, end) + 1) for n, _, end in claims(text) if 1 <= n <= len(sources)]
-    titles = {source.title.casefold() for source in sources}
+    titles = {title.casefold() for source in sources for title in (source.title, unmarked(source.title))}
     blanked = _MARK.sub(lambda mark: " " * len(mark[0]), text)
     found: list[Statement] = []
     for sentence in split(blanked, shortest=1):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chatserver.models.composition import note_text, record_text
+from chatserver.models.composition import note_text, record_text, unmarked
 from chatserver.models.port import Context, Message, ModelRequest, Turn
 from chatserver.pipeline.budget import Budget, fitting
 from chatserver.pipeline.decide import Decision
@@ -43,12 +43,12 @@ def model_request(
     question as it was asked, after the turns; the request carries it as it stands alone. Raises `PromptError`."""
     kept = _within(context, budget)
     numbered = _sources(context, kept)
+    facts = [[unmarked(part) for part in (fact.subject, fact.relation, fact.object)] for fact in kept.facts]
+    notes = [unmarked(note_text("en", note)) for note in context.notes]
     data = [text for source in numbered for text in (source["title"], source["text"])]
-    data += [text for fact in kept.facts for text in (fact.subject, fact.relation, fact.object)]
-    notes = [note_text("en", note) for note in context.notes]
-    data += notes
+    data += [*(part for fact in facts for part in fact), *notes]
     user = prompts.render(
-        "answer.user", question=question.text, sources=numbered, facts=kept.facts, notes=notes, fence=fence(*data)
+        "answer.user", question=question.text, sources=numbered, facts=facts, notes=notes, fence=fence(*data)
     )
     system = prompts.render("answer.system", language=_LANGUAGES[decision.language])
     turns = recent(question.history, budget)
@@ -85,11 +85,11 @@ def recent(history: Sequence[Turn], budget: Budget) -> Sequence[Turn]:
 def _sources(context: Context, kept: Context) -> list[dict[str, Any]]:
     """Numbered as in the whole context: a mark means the same source whatever was left out."""
     passages = [
-        (n, ranked.passage.title, ranked.passage.text)
+        (n, unmarked(ranked.passage.title), unmarked(ranked.passage.text))
         for n, ranked in zip(context.passage_numbers, kept.passages, strict=False)
     ]
     records = [
-        (n, f"{record.collection} {record.id}", record_text(record))
+        (n, unmarked(f"{record.collection} {record.id}"), unmarked(record_text(record)))
         for n, record in zip(context.record_numbers, kept.records, strict=False)
     ]
     return [{"n": n, "title": title, "text": text} for n, title, text in passages + records]

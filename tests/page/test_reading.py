@@ -69,11 +69,12 @@ def test_the_keyboard_is_enough(page: Page, knowing: Server) -> None:
     expect(page.get_by_role("complementary", name="Source").get_by_role("heading").first).to_be_focused()
     page.keyboard.press("Escape")
     expect(page.locator(".cite:focus")).to_have_count(1)
+    asked_in = page.url.partition("#/")[2]
     walk_to(page, "#new", backwards=True)
     page.keyboard.press("Enter")
     expect(chat.question).to_be_focused()
     expect(chat.turns).to_have_count(0)
-    walk_to(page, ".chat", backwards=True)
+    walk_to(page, f'.chat[data-chat="{asked_in}"]', backwards=True)
     page.keyboard.press("Enter")
     expect(chat.turns).to_have_count(1)
 
