@@ -26,6 +26,7 @@ ABOVE_WIRING = (
     "chatserver.cli.migrate",
     "chatserver.cli.prompts",
     "chatserver.cli.reembed",
+    "chatserver.cli.worker",
     "chatserver.supervisor.server",
     "chatserver.wiring",
 )

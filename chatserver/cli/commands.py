@@ -105,6 +105,22 @@ def ingest(
 
 
 @app.command()
+def worker(
+    data_dir: DataDir = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=64, help="Jobs at the same time (default: CHATSERVER_INGEST_WORKERS).", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Run ingestion jobs: those of the data directory, or with CHATSERVER_REDIS_URL those of the queue there."""
+    from chatserver.cli.worker import worker
+
+    worker(data_dir=data_dir, jobs=jobs)
+
+
+@app.command()
 def reembed(data_dir: DataDir = None, json: Json = False) -> None:
     """Make all vectors anew with another embedder (CHATSERVER_EMBEDDER); the old ones serve until it is done."""
     from chatserver.cli.reembed import reembed

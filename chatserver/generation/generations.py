@@ -52,7 +52,8 @@ class InFlight:
 
 class Generations:
     """`async with Generations(…)`: leaving it cancels what still runs; `drain` first to lose no time. With `jobs` it
-    runs the jobs of the log, else it answers its questions."""
+    runs the jobs of the log, else it answers its questions. With `seeks` it looks itself for what has no owner, else it
+    is told by `perform`."""
 
     def __init__(
         self,
@@ -66,6 +67,7 @@ class Generations:
         history_turns: int = 6,
         max_owners: int = MAX_OWNERS,
         jobs: bool = False,
+        seeks: bool = True,
         clock: Callable[[], float] = time.time,
         batch_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
@@ -78,6 +80,7 @@ class Generations:
         self._history_turns = history_turns
         self._max_owners = max_owners
         self._jobs = jobs
+        self._seeks = seeks
         self._clock = clock
         self._batch_id = batch_id
         self._keys = ProviderKeys()
@@ -122,6 +125,13 @@ class Generations:
             else:
                 self._start_of([(meta.answer, new.user)])
         return meta
+
+    async def perform(self, answer: str) -> None:
+        """Runs this answer if it can be claimed, until it has ended here: sealed, handed over or lost to another."""
+        if not self._draining and answer not in self._running and answer not in self._starting:
+            self._starting[answer] = ""
+            self._idle.clear()
+            await self._run(answer)
 
     async def stop(self, user: str, answer: str) -> AnswerMeta | None:
         """None when the user has no such answer; of a sealed one nothing changes."""
@@ -276,7 +286,7 @@ class Generations:
 
     async def _claimable(self) -> list[str]:
         """Without a free place nothing is looked for."""
-        if self._is_full:
+        if self._is_full or not self._seeks:
             return []
         found = await self._answers.claimable(self._max_running, jobs=self._jobs)
         return [answer for answer in found if answer not in self._running and answer not in self._starting]

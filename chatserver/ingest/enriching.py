@@ -4,21 +4,18 @@ it is paid for."""
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final, Protocol, TypeAlias, TypeVar
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeAlias, TypeVar
 
 import orjson
 
 from chatserver.embeddings.packing import pack, unpack
-from chatserver.ingest.ledger import Paid, Unpaid
+from chatserver.ingest.ledger import Paid
 from retrieval.chunking import embedded_text
 from retrieval.ports import Embedder
 from retrieval.types import Metadata, Passage, Vector
 
 T = TypeVar("T")
-
-CALLS: Final = 20
-"""Calls to one upstream at once, of all ingests of a process."""
 
 Told: TypeAlias = Callable[[str, int], None]
 """A stage, and how many more passages are through it."""
@@ -51,14 +48,15 @@ class Enriched:
 
 @dataclass(frozen=True, slots=True)
 class Enriching:
-    """`batch`: passages in one call to the embedder, of several documents."""
+    """`batch`: passages in one call to the embedder, of several documents. The slots bound the calls to each upstream
+    that are under way, of all ingests of a process."""
 
     embedder: Embedder
-    extractor: Extractor | None = None
-    paid: Paid = field(default_factory=Unpaid)
-    batch: int = 128
-    embed_slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS))
-    extract_slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS))
+    extractor: Extractor | None
+    paid: Paid
+    batch: int
+    embed_slots: asyncio.Semaphore
+    extract_slots: asyncio.Semaphore
 
     async def enrich(self, passages: Sequence[Passage], patiently: Patiently, told: Told) -> Enriched:
         """Raises `RetrievalError`; what was paid for by then is kept."""

@@ -11,6 +11,7 @@ Theory of operation
 """
 
 import asyncio
+from asyncio import Semaphore
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -78,15 +79,18 @@ class Ingestion:
         library: Library | None = None,
         extractor: Extractor | None = None,
         paid: Paid | None = None,
+        batch: int = 128,
+        calls: int = 20,
         concurrency: int = 2,
         hashed_space: str = "",
         settled: Settled | None = None,
     ) -> None:
         """`library` is the way into these very stores when they can store a document as one; `hashed_space` names the
-        vectors' space where a document counts as changed when only that has."""
+        vectors' space where a document counts as changed when only that has. `batch` passages go into one call to the
+        embedder, `calls` to each upstream are under way at once, of all ingests."""
         self.documents = documents
         self.library = library or SteppedLibrary(documents, vectors, graph)
-        self.enriching = Enriching(embedder, extractor, paid or Unpaid())
+        self.enriching = Enriching(embedder, extractor, paid or Unpaid(), batch, Semaphore(calls), Semaphore(calls))
         self.graph = graph
         self.records = records
         self.concurrency = concurrency

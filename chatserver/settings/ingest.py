@@ -24,6 +24,20 @@ class Ingest(Group):
         le=10_000,
         description="jobs that may wait; further ones are refused with the time to try again",
     )
+    calls: int = Field(
+        default=20,
+        validation_alias="CHATSERVER_INGEST_CALLS",
+        ge=1,
+        le=1_000,
+        description="calls for embeddings, and as many for metadata, that one process has under way",
+    )
+    batch: int = Field(
+        default=128,
+        validation_alias="CHATSERVER_INGEST_BATCH",
+        ge=1,
+        le=2_048,
+        description="passages, of several documents, in one call for embeddings",
+    )
     max_bytes: int = Field(
         default=256 * 1024 * 1024,
         validation_alias="CHATSERVER_INGEST_MAX_BYTES",

@@ -42,6 +42,8 @@ class WorkerHost:
         return None if self._process is None else self._process.pid
 
     async def run(self) -> None:
+        if self._settings.redis.url is not None:
+            return  # the workers there are started by their operator, as many as wanted
         while not self._draining:
             self._work.clear()
             if await self._has_work() and not self._draining:

@@ -4,7 +4,7 @@ from chatserver.wiring.access import issue_token, open_verifier
 from chatserver.wiring.answers import open_answers, reach_answers
 from chatserver.wiring.embedder import reach_cache
 from chatserver.wiring.graph import reach_graph
-from chatserver.wiring.jobs import jobs_of, open_worker, run_jobs
+from chatserver.wiring.jobs import feeding, jobs_of, open_worker
 from chatserver.wiring.knowledge import Holdings, Knowledge, open_holdings, open_knowledge, reembed_knowledge
 from chatserver.wiring.migration import open_migration
 from chatserver.wiring.pipeline import open_pipeline
@@ -15,6 +15,7 @@ __all__ = [
     "Holdings",
     "Knowledge",
     "System",
+    "feeding",
     "issue_token",
     "jobs_of",
     "open_answers",
@@ -30,5 +31,4 @@ __all__ = [
     "reach_graph",
     "reach_vectors",
     "reembed_knowledge",
-    "run_jobs",
 ]

@@ -1,10 +1,12 @@
 """Jobs: their users' side, and what runs them."""
 
+import asyncio
 import os
 import socket
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 from chatserver.answers.log import AnswerLog
 from chatserver.generation.generation import Pace
@@ -15,6 +17,9 @@ from chatserver.ingest.spool import Spool
 from chatserver.settings import Settings
 from chatserver.wiring.answers import open_answers
 from chatserver.wiring.knowledge import Knowledge, open_knowledge
+
+if TYPE_CHECKING:
+    from chatserver.ingest.saq_queue import SaqJobs
 
 _MAX_OWNERS = 100
 """A long job outlives many restarts."""
@@ -27,33 +32,63 @@ def jobs_of(settings: Settings, answers: AnswerLog, knowledge: Knowledge, wake: 
 
 @asynccontextmanager
 async def open_worker(settings: Settings) -> AsyncIterator[Generations]:
-    """Runs the jobs of the log, as long as the context lasts; those under way are handed over at its end. Raises
+    """Runs jobs as long as the context lasts, as many at once as the settings say: those that it finds in the log, or
+    with Redis those that the queue there gives it. Jobs under way are handed over at its end. Raises
     `LogUnavailable`, `RetrievalError`."""
     async with AsyncExitStack() as stack:
         knowledge = await stack.enter_async_context(open_knowledge(settings))
         answers = await open_answers(settings)
         stack.push_async_callback(answers.aclose)
-        running = await stack.enter_async_context(run_jobs(settings, answers, knowledge))
+        url = settings.redis.url
+        running = Generations(
+            answers,
+            IngestPipeline(knowledge.ingestion, knowledge.ledger, _spool(settings)),
+            pace=Pace(lease_s=settings.generation.lease_s),
+            owner=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}",
+            max_running=settings.ingest.workers,
+            max_owners=_MAX_OWNERS,
+            history_turns=0,
+            jobs=True,
+            seeks=url is None,
+        )
+        await stack.enter_async_context(running)
+        if url is not None:
+            queue = await stack.enter_async_context(_open_queue(settings, url.get_secret_value()))
+            given = asyncio.create_task(queue.run(running.perform, answers, concurrency=settings.ingest.workers))
+            stack.push_async_callback(_cancelled, given)
         yield running
         await running.drain(0)
 
 
 @asynccontextmanager
-async def run_jobs(settings: Settings, answers: AnswerLog, knowledge: Knowledge) -> AsyncIterator[Generations]:
-    """Runs the jobs of this log, as many at once as the settings say."""
-    owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
-    running = Generations(
-        answers,
-        IngestPipeline(knowledge.ingestion, knowledge.ledger, _spool(settings)),
-        pace=Pace(lease_s=settings.generation.lease_s),
-        owner=owner,
-        max_running=settings.ingest.workers,
-        max_owners=_MAX_OWNERS,
-        history_turns=0,
-        jobs=True,
-    )
-    async with running:
-        yield running
+async def feeding(settings: Settings, answers: AnswerLog, work: asyncio.Event) -> AsyncIterator[None]:
+    """With Redis: offers jobs to the workers there, as long as the context lasts; else nothing."""
+    url = settings.redis.url
+    if url is None:
+        yield
+        return
+    async with _open_queue(settings, url.get_secret_value()) as queue:
+        feed = asyncio.create_task(queue.feed(answers, work), name="feed jobs")
+        try:
+            yield
+        finally:
+            await _cancelled(feed)
+
+
+@asynccontextmanager
+async def _open_queue(settings: Settings, url: str) -> "AsyncIterator[SaqJobs]":
+    from chatserver.ingest.saq_queue import SaqJobs  # redis-py and croniter take a fifth of a second to import
+
+    queue = SaqJobs.open(url, settings.generation.lease_s)
+    try:
+        yield queue
+    finally:
+        await queue.aclose()
+
+
+async def _cancelled(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _spool(settings: Settings) -> Spool:

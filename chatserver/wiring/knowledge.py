@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from chatserver.guards.watch import Counts, Watch
 from chatserver.ingest.calibration import Calibration
 from chatserver.ingest.ingestion import Ingestion
-from chatserver.ingest.ledger import Ledger
+from chatserver.ingest.ledger import Ledger, Unpaid
 from chatserver.ingest.ledger_sqlite import SqliteLedger
 from chatserver.ingest.reembed import reembed
 from chatserver.ingest.report import Progress
@@ -108,7 +108,9 @@ async def open_knowledge(settings: Settings, watch: Watch | None = None) -> Asyn
             graph,
             records,
             library=await SqliteLibrary.open(database, space) if together else None,
-            paid=ledger,
+            paid=Unpaid() if settings.embeddings.is_local else ledger,  # to keep it costs as much as to make it again
+            batch=settings.ingest.batch,
+            calls=settings.ingest.calls,
             hashed_space=unguarded_space(settings, space),
             settled=_calibration(settings, documents, hybrid, embedder, limits).settle,
         )

@@ -21,7 +21,7 @@ from chatserver.protocol.session import Limits
 from chatserver.settings import Settings
 from chatserver.wiring.access import open_quotas, own_limit
 from chatserver.wiring.answers import open_answers
-from chatserver.wiring.jobs import jobs_of
+from chatserver.wiring.jobs import feeding, jobs_of
 from chatserver.wiring.knowledge import Knowledge, open_knowledge
 from chatserver.wiring.pipeline import open_pipeline
 
@@ -41,7 +41,7 @@ class System:
     quotas: Quotas
     jobs: Jobs
     work: asyncio.Event
-    """Set when a job has come, for who runs them."""
+    """Set when a job has come, for who runs or offers them."""
     draining: bool = False
 
     async def drain(self) -> None:
@@ -90,6 +90,7 @@ async def open_system(settings: Settings, *, model: Model | None = None) -> Asyn
         connections = await stack.enter_async_context(ConnectionManager(answers, generations, policy, quotas=quotas))
         work = asyncio.Event()
         jobs = jobs_of(settings, answers, knowledge, work.set)
+        await stack.enter_async_context(feeding(settings, answers, work))
         system = System(settings, answers, generations, connections, knowledge, quotas, jobs, work)
         yield system
         if not system.draining:  # stopped without a signal: hand over at once rather than let leases expire

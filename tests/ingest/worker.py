@@ -18,6 +18,7 @@ from chatserver.ingest.job import status_document
 from chatserver.ingest.jobs import Jobs, Submission
 from chatserver.ingest.ledger_sqlite import SqliteLedger
 from chatserver.ingest.performing import IngestPipeline
+from chatserver.ingest.saq_queue import SaqJobs
 from chatserver.ingest.spool import Spool
 from graph.embedded.library import SqliteLibrary
 from graph.embedded.records import SqliteRecordStore
@@ -29,6 +30,7 @@ from retrieval.errors import RetrievalError
 from retrieval.types import Metadata, Passage, Space, Vector
 
 SPACE = Space("scripted", 4)
+LEASE_S = 1.0
 
 
 @dataclass
@@ -124,6 +126,7 @@ async def worker(
     embedder: ScriptedEmbedder | None = None,
     extractor: ScriptedExtractor | None = None,
     answers: AnswerLog | None = None,
+    queue_url: str | None = None,
 ) -> AsyncIterator[Worker]:
     embedder = embedder or ScriptedEmbedder()
     async with AsyncExitStack() as stack:
@@ -147,9 +150,34 @@ async def worker(
         log = answers or MemoryAnswerLog()
         stack.push_async_callback(log.aclose)
 
-        def runner(owner: str) -> Generations:
+        @asynccontextmanager
+        async def runner(owner: str) -> AsyncIterator[Generations]:
+            """One process's: it finds its jobs in the log, or is given them by the queue."""
             pipeline = IngestPipeline(ingestion, ledger, spool, first_wait_s=0.01)
-            pace = Pace(lease_s=1.0)
-            return Generations(log, pipeline, pace=pace, owner=owner, max_running=2, history_turns=0, jobs=True)
+            generations = Generations(
+                log,
+                pipeline,
+                pace=Pace(lease_s=LEASE_S),
+                owner=owner,
+                max_running=2,
+                history_turns=0,
+                jobs=True,
+                seeks=queue_url is None,
+            )
+            async with generations as running, AsyncExitStack() as queued:
+                if queue_url is not None:
+                    queue = SaqJobs.open(queue_url, LEASE_S)
+                    queued.push_async_callback(queue.aclose)
+                    for task in (
+                        asyncio.create_task(queue.run(running.perform, log, concurrency=2)),
+                        asyncio.create_task(queue.feed(log, asyncio.Event())),
+                    ):
+                        queued.push_async_callback(_cancelled, task)
+                yield running
 
         yield Worker(Jobs(log, ledger, spool), log, documents, ledger, embedder, runner)
+
+
+async def _cancelled(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,82 @@
+"""What holds for jobs wherever they are run: in one process on SQLite, or by workers that a queue on Redis feeds."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from chatserver.answers.redis import RedisAnswerLog
+from chatserver.answers.sqlite import SqliteAnswerLog
+from chatserver.answers.states import AnswerState
+from tests.contracts.redis_server import RedisServer, require_redis
+from tests.eventually import eventually
+from tests.ingest.worker import Worker, worker
+
+WAIT_S = 30.0
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    require_redis()
+    server = RedisServer(tmp_path_factory.mktemp("redis")).start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+async def w(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Worker]:
+    if request.param == "sqlite":
+        log = await SqliteAnswerLog.open(tmp_path / "answers.db")
+        async with worker(tmp_path, answers=log) as opened:
+            yield opened
+        return
+    server: RedisServer = request.getfixturevalue("redis")
+    server.says("FLUSHALL")
+    async with worker(tmp_path, answers=await RedisAnswerLog.open(server.url), queue_url=server.url) as opened:
+        yield opened
+
+
+async def test_every_job_is_run_to_its_end_once(w: Worker) -> None:
+    """Two workers share them; no text is sent to an upstream twice, no document stored twice."""
+    jobs = [await w.submit(20, start=20 * n) for n in range(6)]
+    async with w.open_runner("one"), w.open_runner("two"):
+        ended = [await w.ended(job) for job in jobs]
+    assert [status["status"] for status in ended] == ["completed"] * 6
+    assert sum(status["result"]["documents"] for status in ended) == 120
+    assert (await w.documents.count())["documents"] == 120
+    assert max(Counter(w.embedder.texts).values()) == 1
+
+
+async def test_jobs_wait_until_somebody_runs_them(w: Worker) -> None:
+    """Without a worker they stay queued; the first that comes runs them all, two at a time."""
+    jobs = [await w.submit(3, start=3 * n) for n in range(4)]
+    assert [(await w.meta(job)).state for job in jobs] == [AnswerState.QUEUED] * 4
+    w.embedder.held.clear()
+    async with w.open_runner("one") as running:
+        await eventually(lambda: len(running.inflight()) == 2, within_s=WAIT_S)
+        w.embedder.held.set()
+        assert {(await w.ended(job))["status"] for job in jobs} == {"completed"}
+
+
+async def test_a_job_is_cancelled_by_whoever_runs_it(w: Worker) -> None:
+    """While its upstream thinks."""
+    w.embedder.held.clear()
+    job = await w.submit(5)
+    async with w.open_runner("one"):
+        await eventually(lambda: w.embedder.calls, within_s=WAIT_S)
+        await w.jobs.cancel("ada", job)
+        assert (await w.ended(job))["status"] == "cancelled"
+
+
+async def test_a_drained_worker_leaves_its_job_to_the_next(w: Worker) -> None:
+    """Queued again at once; a second delivery runs it where it was left."""
+    w.embedder.held.clear()
+    job = await w.submit(5)
+    async with w.open_runner("one") as first:
+        await eventually(lambda: w.embedder.calls, within_s=WAIT_S)
+        await first.drain(0)
+        assert (await w.meta(job)).state is AnswerState.QUEUED
+    w.embedder.held.set()
+    async with w.open_runner("two"):
+        assert (await w.ended(job))["result"]["documents"] == 5
