@@ -1,4 +1,4 @@
-"""A worker that is killed costs no more than the call it was in: real processes and signals, an upstream that counts."""
+"""A killed worker costs no more than the call it was in: real processes and signals, an upstream that counts."""
 
 import random
 from pathlib import Path

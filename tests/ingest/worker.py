@@ -104,9 +104,9 @@ class Worker:
         assert meta is not None
         return status_document(meta, await read_document(self.answers, meta))
 
-    async def ended(self, job: str) -> Mapping[str, Any]:
+    async def ended(self, job: str, *, within_s: float = 30.0) -> Mapping[str, Any]:
         """Its status, once it is sealed."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(within_s):
             while True:
                 meta = await self.answers.meta(job)
                 if meta is not None and meta.state.sealed:
