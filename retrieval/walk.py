@@ -29,12 +29,12 @@ def walked(strength: Mapping[T, float], ways: Mapping[tuple[T, T], float]) -> di
         for place, near in around.items()
         if (total := sum(near.values()))
     }
-    visits = restart
+    visits: Mapping[T, float] = restart
     for _ in range(_STEPS):
-        following = {place: _RESTART * share for place, share in restart.items()}
+        following = defaultdict(float, {place: _RESTART * share for place, share in restart.items()})
         for place, near in flow.items():
             for other, part in near:
-                following[other] += visits[place] * part
+                following[other] += visits.get(place, 0.0) * part
         visits = following
     best = max(visits.values())
     return {place: share / best for place, share in visits.items()}

@@ -98,6 +98,7 @@ def test_a_walk_stays_where_there_is_no_way() -> None:
     visits = walked({"a": 0.5, "b": 0.25, "c": 0.25}, {("a", "b"): 0.4})
     assert visits["a"] == 1.0
     assert visits["b"] > visits["c"] > 0
+    assert walked({"a": 1.0}, {("a", "b"): 0.4, ("b", "c"): 0.4})["c"] > 0
     assert walked({"a": 0.0}, {("a", "b"): 0.4}) == {}
 
 
