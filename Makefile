@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # A file's tests stay in one process: they share their servers and browsers.
 PYTEST := $(BIN)/python -m pytest --numprocesses=logical --dist=loadfile
 
-.PHONY: install neo4j node run test test-all check audit bench chaos lock clean
+.PHONY: install neo4j node go run test test-all check audit bench chaos lock clean
 
 install: $(STAMP)
 
@@ -33,6 +33,12 @@ $(REACT)/dist/index.html: $(REACT)/node_modules/.package-lock.json $(REACT)/inde
 %/node_modules/.package-lock.json: %/package-lock.json
 	npm ci --prefix $* --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
+
+# The client in another language that the tests drive.
+go: clients/go/chat-v1
+
+clients/go/chat-v1: clients/go/main.go clients/go/go.sum
+	cd clients/go && go build -o chat-v1 .
 
 run: $(STAMP)
 	$(BIN)/chatserver serve --sample
