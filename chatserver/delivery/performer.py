@@ -84,9 +84,7 @@ class LogPerformer:
         if ask.provider_key is not None and not self._provider_keys:
             message = "This server takes no keys."
             raise commands.InvalidCommand(ErrorCode.PROVIDER_KEY_REFUSED, message, id=ask.reply_to)
-        if ask.after and not await self._follows(identity, ask.chat, ask.after):
-            message = "This chat has no answer that the question could follow."
-            raise commands.InvalidCommand(ErrorCode.UNKNOWN_ANSWER, message, id=ask.reply_to)
+        ask = await self._placed(identity, ask)
         try:
             await self._quotas.question(identity)
         except Exceeded as error:
@@ -115,9 +113,18 @@ class LogPerformer:
             raise _foreign(ask)
         return meta
 
-    async def _follows(self, identity: Identity, chat: str, answer: str) -> bool:
-        meta = await self._answers.meta(answer)
-        return meta is not None and identity.owns(meta.question) and meta.question.chat == chat
+    async def _placed(self, identity: Identity, ask: commands.Ask) -> commands.Ask:
+        """Behind an answer of its own chat. A client that tells the turns itself may name one that the log has not: its
+        question has no other place than the newest."""
+        if not ask.after:
+            return ask
+        meta = await self._answers.meta(ask.after)
+        if meta is not None and identity.owns(meta.question) and meta.question.chat == ask.chat:
+            return ask
+        if ask.history is not None:
+            return ask.model_copy(update={"after": None})
+        message = "This chat has no answer that the question could follow."
+        raise commands.InvalidCommand(ErrorCode.UNKNOWN_ANSWER, message, id=ask.reply_to)
 
     async def _ask(self, identity: Identity, session: Conversation, ask: commands.Ask) -> Sequence[Effect]:
         try:

@@ -64,6 +64,7 @@ def asked(request: ChatRequest, body: Body, fresh: str) -> dict[str, Any]:
     message = request.messages[last]
     once = message.id if request.trigger == "submit-message" and request.message_id is None else ""
     turns = turns_of([(each.role, each.text) for each in request.messages[:last]])
+    alone = len(request.messages) == 1 and request.message_id is None  # then the server knows the rest
     return {
         "id": fingerprint("ui", request.id, once or fresh, message.text),
         "chat": request.id,
@@ -72,8 +73,18 @@ def asked(request: ChatRequest, body: Body, fresh: str) -> dict[str, Any]:
         "filter": body.filter,
         "options": body.options,
         "provider_key": body.provider_key,
-        "history": turns if len(request.messages) > 1 else None,  # one message alone: the server knows the rest
+        "history": None if alone else turns,
+        "after": None if alone else _after(request.messages[:last]),
     }
+
+
+def _after(before: Sequence[UiMessage]) -> str | None:
+    """The answer that the question follows: the message right before it has its id. Empty when there is none (the chat's
+    first question, edited), None behind a question that was left without an answer."""
+    said = [message for message in before if message.role != "system"]
+    if not said:
+        return ""
+    return said[-1].id or None if said[-1].role == "assistant" else None
 
 
 def turns_of(messages: Sequence[tuple[str, str]]) -> list[PastTurn]:

@@ -116,8 +116,13 @@ async def test_a_question_follows_an_answer_of_its_own_chat(system: System) -> N
         await client.send("ask", id="q2", chat="c2", text="4", after=other["answer"])
         error = await client.until("error")
         assert (error["code"], error["id"]) == ("unknown_answer", "q2")
+        await client.send("ask", id="q4", chat="c2", text="4", after=other["answer"], history=[])
+        lenient = await client.until("accepted", id="q4")
         await client.send("ask", id="q3", chat="c1", text="4", after=other["answer"], options={"$after": "odd", "x": 1})
-        accepted = await client.until("accepted")
+        accepted = await client.until("accepted", id="q3")
+    told = await system.answers.meta(lenient["answer"])
+    assert told is not None
+    assert told.question.options == {"$history": []}, "with the turns told, its place is of no matter"
     meta = await system.answers.meta(accepted["answer"])
     assert meta is not None
     assert meta.question.options == {"x": 1, "$after": other["answer"]}

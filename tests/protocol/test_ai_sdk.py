@@ -73,6 +73,19 @@ def test_one_message_alone_leaves_the_history_to_the_log(session: AiSdkSession) 
     assert performed(session, send()).history is None
 
 
+def test_an_edited_or_regenerated_message_branches(session: AiSdkSession) -> None:
+    """It follows the answer before it, whose message has that answer's id; the chat's first one follows none, and has
+    no history, though it comes alone."""
+    messages = [message("One?"), message("1.", id="a1", role="assistant"), message("Two!", id="m2")]
+    assert performed(session, send(messages=messages, messageId="m2")).after == "a1"
+    assert performed(session, send("r2", [message("One!")], messageId="m1")).after == ""
+    first = performed(session, send("r3", [message("One?")], messageId="a1", trigger="regenerate-message"))
+    assert (first.after, first.history) == ("", [])
+    assert performed(session, send("r4")).after is None
+    unanswered = [message("One?"), message("Two?", id="m2")]
+    assert performed(session, send("r5", unanswered)).after is None
+
+
 def test_a_message_sent_again_is_the_same_question(session: AiSdkSession) -> None:
     """By its id and text, whatever the request; an edited one and one to be answered anew are not."""
     again = {performed(session, send(f"r{n}")).id for n in range(3)}
