@@ -79,8 +79,8 @@ def asked(request: ChatRequest, body: Body, fresh: str) -> dict[str, Any]:
 
 
 def _after(before: Sequence[UiMessage]) -> str | None:
-    """The answer that the question follows: the message right before it has its id. Empty when there is none (the chat's
-    first question, edited), None behind a question that was left without an answer."""
+    """The answer that the question follows: the message right before it has its id. Empty when there is none (it is the
+    chat's first, edited), None behind a question that was left without an answer."""
     said = [message for message in before if message.role != "system"]
     if not said:
         return ""
