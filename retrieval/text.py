@@ -16,6 +16,8 @@ LANGUAGES: tuple[Language, ...] = ("en", "nl")
 MAX_WORDS = 64
 """Content words of a question that count: the first ones of a text pasted as a question."""
 
+GRAM = 4
+
 _SNOWBALL = {"en": "english", "nl": "dutch"}
 _POSSESSIVE = re.compile(r"['’]s\b")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
@@ -82,6 +84,14 @@ def content_stems(text: str, lang: Language | None = None) -> list[str]:
     """`content_words`, stemmed."""
     lang = lang or language(text)
     return _stem_all(content_words(text, lang), lang)
+
+
+def dutch_grams(text: str) -> list[str]:
+    """The runs of `GRAM` letters in the stems of a Dutch text's content words, in order, with repetitions. Dutch writes
+    compounds as one word: `bassinwater` and `water` share runs where they share no stem. Words with digits and short
+    ones give none."""
+    found = (stem for stem in content_stems(text, "nl") if len(stem) > GRAM and stem.isalpha())
+    return [stem[start : start + GRAM] for stem in found for start in range(len(stem) - GRAM + 1)]
 
 
 def query_stems(text: str) -> list[str]:

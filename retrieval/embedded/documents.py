@@ -11,7 +11,7 @@ from retrieval.embedded.database import Database
 from retrieval.embedded.faults import typed_errors
 from retrieval.embedded.keywords import scope
 from retrieval.embedded.metadata import decode, encode
-from retrieval.text import stems
+from retrieval.text import dutch_grams, language, stems
 from retrieval.types import Document, Passage
 
 _MANY = 500  # ids in one statement: within SQLite's limit of parameters, whatever it was compiled with
@@ -25,6 +25,7 @@ _INSERT_PASSAGE = "INSERT INTO passages VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 _NOTE_LEFT = "INSERT OR IGNORE INTO left_passages VALUES (?, ?)"
 _FORGET_LEFT = "DELETE FROM left_passages WHERE namespace = ? AND passage = ?"
 _INSERT_KEYWORDS = "INSERT INTO keywords (rowid, scope, title, body) VALUES (?, ?, ?, ?)"
+_INSERT_GRAMS = "INSERT INTO keyword_grams (rowid, scope, grams) VALUES (?, ?, ?)"
 
 
 class SqliteDocumentStore:
@@ -132,6 +133,7 @@ async def prepare_documents(db: Database) -> None:
     """Makes the tables."""
     await db.migrate("retrieval.documents", schema.DOCUMENTS)
     await db.migrate("retrieval.left", schema.LEFT)
+    await db.migrate("retrieval.grams", schema.GRAMS)
 
 
 class DocumentRows(NamedTuple):
@@ -140,7 +142,7 @@ class DocumentRows(NamedTuple):
 
     document: str
     head: tuple[str, ...]
-    passages: Sequence[tuple[str, tuple[Any, ...], tuple[str, str, str]]]
+    passages: Sequence[tuple[str, tuple[Any, ...], "_Words"]]
     """Each one's id, row and words."""
 
 
@@ -156,9 +158,11 @@ def put_document(connection: sqlite3.Connection, namespace: str, rows: DocumentR
     """Takes the place of what there was of the document; the passages that are no more."""
     before = remove_document(connection, namespace, rows.document)
     connection.execute("INSERT INTO documents VALUES (?, ?, ?, ?, ?)", rows.head)
-    for _, row, stemmed in rows.passages:
+    for _, row, words in rows.passages:
         key = connection.execute(_INSERT_PASSAGE, row).lastrowid
-        connection.execute(_INSERT_KEYWORDS, (key, *stemmed))
+        connection.execute(_INSERT_KEYWORDS, (key, words.scope, words.title, words.body))
+        if words.grams:
+            connection.execute(_INSERT_GRAMS, (key, words.scope, words.grams))
     now = {id for id, _, _ in rows.passages}
     return [id for id in before if id not in now]
 
@@ -187,8 +191,20 @@ def _row(passage: Passage, namespace: str) -> tuple[Any, ...]:
     return (namespace, *texts, *place, encode(passage.metadata))
 
 
-def _words(passage: Passage, namespace: str, title: str) -> tuple[str, str, str]:
-    return scope(namespace), title, " ".join(stems(passage.text))
+class _Words(NamedTuple):
+    """A passage in the full-text tables."""
+
+    scope: str
+    title: str
+    body: str
+    grams: str
+    """Empty for what is not Dutch."""
+
+
+def _words(passage: Passage, namespace: str, title: str) -> _Words:
+    own = language(passage.text)
+    grams = dutch_grams(f"{passage.title} {passage.text}") if own == "nl" else ()
+    return _Words(scope(namespace), title, " ".join(stems(passage.text, own)), " ".join(grams))
 
 
 def remove_document(connection: sqlite3.Connection, namespace: str, document: str) -> list[str]:
@@ -197,6 +213,7 @@ def remove_document(connection: sqlite3.Connection, namespace: str, document: st
     gone = connection.execute(query, (namespace, document)).fetchall()
     keys = [(key,) for key, _ in gone]
     connection.executemany("DELETE FROM keywords WHERE rowid = ?", keys)
+    connection.executemany("DELETE FROM keyword_grams WHERE rowid = ?", keys)
     connection.executemany("DELETE FROM passages WHERE key = ?", keys)
     connection.execute("DELETE FROM documents WHERE namespace = ? AND id = ?", (namespace, document))
     return [id for _, id in gone]

@@ -29,6 +29,12 @@ DOCUMENTS = (
 
 TERMS = ("CREATE VIRTUAL TABLE keyword_terms USING fts5vocab(keywords, row)",)  # in how many passages a stem stands
 
+GRAMS = (
+    # Of Dutch passages only; a row has its passage's key.
+    "CREATE VIRTUAL TABLE keyword_grams USING fts5(scope, grams, tokenize = 'unicode61')",
+    "CREATE VIRTUAL TABLE keyword_gram_terms USING fts5vocab(keyword_grams, row)",
+)
+
 COUNTS = (  # a full-text index tells how many passages it has only by reading all of a word that each of them has
     "CREATE TABLE passage_counts (namespace TEXT PRIMARY KEY, passages INTEGER NOT NULL) WITHOUT ROWID",
     "INSERT INTO passage_counts SELECT namespace, count(*) FROM passages GROUP BY namespace",

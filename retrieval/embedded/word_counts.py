@@ -11,7 +11,7 @@ _SIZE = """
     SELECT coalesce(sum(passages), 0), coalesce(sum(passages) FILTER (WHERE namespace = ?), 0),
            (SELECT max(key) FROM passages)
     FROM passage_counts WHERE passages > 0"""
-_COUNTS = "SELECT term, doc FROM json_each(?) CROSS JOIN keyword_terms ON term = value"
+_COUNTS = "SELECT term, doc FROM json_each(?) CROSS JOIN {terms} ON term = value"
 
 
 class Size(NamedTuple):
@@ -27,7 +27,9 @@ class WordCounts:
     was counted is kept until passages come or go. That a stem stands nowhere is not kept: a share that is a little
     stale does no harm, a word that is not looked up does."""
 
-    def __init__(self) -> None:
+    def __init__(self, terms: str = "keyword_terms") -> None:
+        """`terms` is the vocabulary of a full-text table."""
+        self._statement = _COUNTS.format(terms=terms)
         self._of: tuple[int, int | None] = (0, None)
         self._known: dict[str, int] = {}
 
@@ -41,5 +43,5 @@ class WordCounts:
             self._of, self._known = (size.total, size.last), {}
         known = self._known  # another thread may begin a new one
         if missing := wanted - known.keys():
-            known.update(connection.execute(_COUNTS, (json.dumps(sorted(missing)),)).fetchall())
+            known.update(connection.execute(self._statement, (json.dumps(sorted(missing)),)).fetchall())
         return {stem: known.get(stem, 0) for stem in wanted}

@@ -152,3 +152,21 @@ async def test_counting_is_bounded(shelf: Shelf) -> None:
 async def test_another_namespace_has_its_own_number_of_passages(shelf: Shelf) -> None:
     """None, when it is unknown."""
     assert (await shelf.index.frequencies("pump", namespace="unknown")).passages == 0
+
+
+async def test_dutch_compounds_are_found_by_their_parts(shelf: Shelf) -> None:
+    """A part finds the compound and the compound its part, also with a filter and in a namespace, until it goes."""
+    await shelf.put("bassin", "Het bassin", "Het bassinwater wordt elke week door de monteur ververst.", unit=7)
+    await shelf.put("elders", "Elders", "Het koelwater wordt hier niet door de monteur ververst.", "other")
+    assert (await shelf.find("Hoe vaak moet het waterbassin gespoeld worden?"))[0] == "bassin"
+    assert await shelf.find("Waar is de koelwaterleiding?", namespace="other") == ["elders"]
+    hits = await shelf.index.search("Wat doet een waterbassin?", top_k=5, filter={"unit": 7})
+    assert [hit.passage for hit in hits] == ["bassin"]
+    await shelf.documents.delete("bassin")
+    assert "bassin" not in await shelf.find("Hoe vaak moet het waterbassin gespoeld worden?")
+
+
+async def test_english_questions_are_not_taken_apart(shelf: Shelf) -> None:
+    """Runs of letters are for Dutch: in English they would find chance."""
+    await shelf.put("klep", "Klep", "De afsluitklep van de circulatieleiding is dicht.")
+    assert "klep" not in await shelf.find("Which pump circulates what is in the circulator?")
