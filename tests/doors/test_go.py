@@ -104,7 +104,7 @@ async def test_offline_while_the_answer_ends(server: Server) -> None:
         await client.whole()
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 async def test_a_server_that_is_replaced(server: Server, how: signal.Signals) -> None:
     """Killed, or drained: the next process finishes the answer."""
     client = await Asking.start(server.port)
