@@ -35,6 +35,9 @@ from retrieval.types import Vector
 _NO_KEY = "none"
 """The SDK insists on a key; a local server needs none."""
 
+_NOBODYS = cast(Mapping[str, str], {"OpenAI-Organization": openai.Omit(), "OpenAI-Project": openai.Omit()})
+"""The SDK sends them with every call, the second from its environment."""
+
 _TEXTS = 256
 """In one call for embeddings."""
 
@@ -62,11 +65,12 @@ class OpenAICompatibleModel:
         *,
         api_key: str | None = None,
         base_url: str | None = None,
+        organization: str | None = None,
         limits: Limits = Limits(),
     ) -> None:
         self.name = name
         self._limits = limits
-        self._client = _client(api_key, base_url, limits.connect_s)
+        self._client = _client(api_key, base_url, organization, limits.connect_s)
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelPart, None]:
         began = False
@@ -110,8 +114,10 @@ class OpenAICompatibleModel:
         await self._client.close()
 
     def _client_of(self, provider_key: str | None) -> openai.AsyncOpenAI:
-        """The same connections, whoever's key it is."""
-        return self._client if provider_key is None else self._client.with_options(api_key=provider_key)
+        """The same connections, whoever's key it is; another's key is not of our organisation."""
+        if provider_key is None:
+            return self._client
+        return self._client.with_options(api_key=provider_key, default_headers=_NOBODYS)
 
     async def _chunks(self, request: ModelRequest) -> AsyncGenerator[ChatCompletionChunk, None]:
         client = self._client_of(request.provider_key)
@@ -149,11 +155,12 @@ class OpenAICompatibleEmbedder:
         *,
         api_key: str | None = None,
         base_url: str | None = None,
+        organization: str | None = None,
         concurrency: int = 20,
     ) -> None:
         self.name = name
         self.dimension = dimension
-        self._client = _client(api_key, base_url, Limits().connect_s)
+        self._client = _client(api_key, base_url, organization, Limits().connect_s)
         self._places = asyncio.Semaphore(concurrency)
 
     async def embed(self, texts: Sequence[str]) -> list[Vector]:
@@ -187,11 +194,14 @@ class OpenAICompatibleEmbedder:
         return [list(one.embedding) for one in sorted(answer.data, key=lambda one: one.index)]
 
 
-def _client(api_key: str | None, base_url: str | None, connect_s: float) -> openai.AsyncOpenAI:
+def _client(
+    api_key: str | None, base_url: str | None, organization: str | None, connect_s: float
+) -> openai.AsyncOpenAI:
     """Nothing is tried again by the SDK itself."""
     return openai.AsyncOpenAI(
         api_key=api_key or _NO_KEY,
         base_url=base_url,
+        organization=organization,
         max_retries=0,
         timeout=openai.Timeout(None, connect=connect_s),
     )

@@ -232,6 +232,12 @@ class Model(Group):
         validation_alias="OPENAI_BASE_URL",
         description="another OpenAI-compatible server; enough without a key",
     )
+    organization: str | None = Field(
+        default=None,
+        validation_alias="OPENAI_ORG_ID",
+        min_length=1,
+        description="the organisation that OpenAI charges, where the key belongs to several",
+    )
     decide_s: float = Field(
         default=1.5,
         validation_alias="CHATSERVER_DECIDE_S",

@@ -40,6 +40,7 @@ async def open_embedder(settings: Settings, upstreams: Upstreams) -> AsyncIterat
             settings.embeddings.dimension,
             api_key=key.get_secret_value() if key else None,
             base_url=url,
+            organization=settings.model.organization,
         )
         stack.push_async_callback(remote.aclose)
         guarded = GuardedEmbedder(remote, upstreams.embeddings, upstreams.limits)

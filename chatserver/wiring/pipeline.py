@@ -76,4 +76,5 @@ def _model(settings: Settings, knowledge: Knowledge) -> Model:
                 settings.model.effective_name,
                 api_key=key.get_secret_value() if key else None,
                 base_url=str(url) if url else None,
+                organization=settings.model.organization,
             )

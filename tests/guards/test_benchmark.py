@@ -3,7 +3,7 @@ import json
 import pytest
 
 from benchmarks.guarded_legs import legs
-from benchmarks.guarded_questions import all_faulty, faulty
+from benchmarks.guarded_questions import all_faulty, faulty, patient
 
 
 async def test_a_leg_that_is_gone_costs_its_deadline_and_then_nothing() -> None:
@@ -35,3 +35,15 @@ async def test_every_question_has_an_end_when_everything_fails() -> None:
     assert sum(figures["all_ends"].values()) == 100
     assert all(figures["all_faults"].values())
     json.dumps(figures)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+async def test_many_at_once_take_no_thread_more_and_none_hangs() -> None:
+    """One, five and a hundred questions to a model that takes two seconds: all are answered, one within 5 s and five
+    within 10 s, and a hundred have the threads that five have."""
+    figures = await patient()
+    assert [figures[f"at_once_{n}_completed"] for n in (1, 5, 100)] == [1, 5, 100]
+    assert figures["at_once_1_longest_s"] < 5
+    assert figures["at_once_5_longest_s"] < 10
+    assert figures["at_once_100_threads"] == figures["at_once_5_threads"]

@@ -101,6 +101,7 @@ class OpenAIServer:
         self.refusing: Answer | None = None
         self.asked: list[tuple[dict[str, Any], str]] = []
         self.forms: list[tuple[dict[str, Any], str]] = []
+        self.organizations: list[str | None] = []
         self.connections: set[int] = set()
         self.under_way = self.most_under_way = 0
         self.latency_s = 0.0
@@ -148,6 +149,7 @@ class OpenAIServer:
         assert request.client is not None
         body: dict[str, Any] = await request.json()
         self.asked.append((body, request.headers["authorization"]))
+        self.organizations.append(request.headers.get("openai-organization"))
         self.connections.add(request.client.port)
         return body
 

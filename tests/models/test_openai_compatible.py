@@ -5,6 +5,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -76,6 +77,20 @@ async def test_an_answer_streams_with_its_usage(server: OpenAIServer) -> None:
     assert body["messages"] == [{"role": "system", "content": "Be short."}, {"role": "user", "content": "hi"}]
     assert (body["model"], body["stream"], body["stream_options"]) == ("m", True, {"include_usage": True})
     assert authorization == "Bearer sk-1"
+
+
+async def test_the_organisation_is_told(server: OpenAIServer) -> None:
+    """With the server's own key; with an asker's, whose organisation is another, none is."""
+    model = OpenAICompatibleModel("m", api_key="sk-1", base_url=server.url, organization="org-1")
+    async for _ in model.stream(REQUEST):
+        pass
+    async for _ in model.stream(replace(REQUEST, provider_key="sk-2")):
+        pass
+    await model.aclose()
+    assert [(key, org) for (_, key), org in zip(server.asked, server.organizations, strict=True)] == [
+        ("Bearer sk-1", "org-1"),
+        ("Bearer sk-2", None),
+    ]
 
 
 async def test_a_local_server_needs_no_key(server: OpenAIServer) -> None:
