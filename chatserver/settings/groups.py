@@ -28,13 +28,13 @@ def _host(host: str) -> str:
     return host
 
 
-def _redis_url(url: SecretStr) -> SecretStr:
-    if urlsplit(url.get_secret_value()).scheme not in {"redis", "rediss", "unix"}:
+def _redis_url(url: SecretStr | None) -> SecretStr | None:
+    if url is not None and urlsplit(url.get_secret_value()).scheme not in {"redis", "rediss", "unix"}:
         raise ValueError("should be a URL that starts with redis:// or rediss:// or unix://")
     return url
 
 
-RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
+RedisUrl = Annotated[SecretStr | None, AfterValidator(_redis_url)]
 HttpUrl = Annotated[str, _url("http", "https")]
 BoltUrl = Annotated[str, _url("neo4j", "neo4j+s", "neo4j+ssc", "bolt", "bolt+s", "bolt+ssc")]
 
@@ -203,7 +203,7 @@ class Embeddings(Group):
         ge=0,
         description="how long its vectors are kept, in Redis when one is set and in the data directory; 0: not",
     )
-    cache_redis_url: RedisUrl | None = Field(
+    cache_redis_url: RedisUrl = Field(
         default=None,
         validation_alias="CHATSERVER_CACHE_REDIS_URL",
         min_length=1,
@@ -358,7 +358,7 @@ class Neo4j(Group):
 class Redis(Group):
     """The answer log of many nodes."""
 
-    url: RedisUrl | None = Field(
+    url: RedisUrl = Field(
         default=None,
         validation_alias="CHATSERVER_REDIS_URL",
         min_length=1,
