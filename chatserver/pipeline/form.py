@@ -64,7 +64,9 @@ class _Query(_Strict):
 
 class _Filled(_Strict):
     reason: str
-    kind: Literal["retrieve", "greeting", "well_being", "thanks", "farewell", "capabilities", "date", "time"]
+    kind: Literal[
+        "retrieve", "greeting", "well_being", "thanks", "farewell", "small_talk", "capabilities", "date", "time"
+    ]
     language: Language
     query: str
     queries: list[_Query]

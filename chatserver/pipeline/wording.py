@@ -11,6 +11,7 @@ _REPLIES: dict[Language, dict[Kind, str]] = {
         "greeting": "Hello! Ask me anything about the documents and records here; I answer with sources.",
         "well_being": "All is well, thank you. What would you like to know?",
         "thanks": "You're welcome.",
+        "small_talk": "I am here for questions about the documents and records. What would you like to know?",
         "farewell": "Goodbye! Your chat stays here.",
         "capabilities": (
             "I answer questions from the documents and records that have been loaded here, and I show the source "
@@ -25,6 +26,7 @@ _REPLIES: dict[Language, dict[Kind, str]] = {
         "greeting": "Hallo! Vraag me iets over de documenten en gegevens hier; ik antwoord met bronnen.",
         "well_being": "Alles goed, dank je. Wat wil je weten?",
         "thanks": "Graag gedaan.",
+        "small_talk": "Ik ben er voor vragen over de documenten en gegevens. Wat wil je weten?",
         "farewell": "Tot ziens! Je gesprek blijft hier staan.",
         "capabilities": (
             "Ik beantwoord vragen uit de documenten en gegevens die hier zijn ingeladen, en laat bij elke uitspraak "
