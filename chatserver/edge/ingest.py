@@ -76,7 +76,8 @@ async def ingest(request: Request) -> Response:
 
 
 async def _ingest_body(request: Request) -> Response:
-    data = await read_body(request, _settings(request).max_bytes)
+    ingest = _settings(request)
+    data = await read_body(request, ingest.max_bytes)
     try:
         body = IngestBody.model_validate_json(data)
     except ValidationError as error:
