@@ -5,27 +5,28 @@ the place of those inside it (`Slow River` of `River`), so a passage that has on
 that went gives that place back.
 """
 
+import json
 import sqlite3
 from collections.abc import Iterable
+from typing import TypeAlias
 
 from graph.embedded.writing import hub_of
 from graph.types import Unread
 from retrieval.embedded.keywords import scope
 
-_SETTLED = """
-WITH name (entity, key) AS (
-    SELECT id, key FROM graph_entity WHERE id = :entity
-    AND (EXISTS (SELECT 1 FROM graph_name WHERE entity = id)
-         OR EXISTS (SELECT 1 FROM graph_record_name WHERE entity = id)))
-SELECT passage FROM name JOIN graph_mention AS mention ON mention.entity = name.entity
-WHERE NOT EXISTS (
-    SELECT 1 FROM graph_mention AS beside JOIN graph_entity AS inside ON inside.id = beside.entity
-    WHERE beside.passage = mention.passage AND inside.id <> name.entity
-    AND instr(' ' || name.key || ' ', ' ' || inside.key || ' '))
-UNION SELECT passage FROM name JOIN graph_plain AS plain ON plain.entity = name.entity
-UNION SELECT passage.id FROM name JOIN graph_name AS called ON called.entity = name.entity
-      JOIN graph_passage AS passage ON passage.document = called.document
-"""
+Parameters: TypeAlias = tuple[str | int, ...] | dict[str, int]
+
+_INSIDE = """
+SELECT mention.passage FROM json_each(?) CROSS JOIN graph_mention AS mention ON mention.passage = value
+WHERE mention.entity IN (
+    SELECT id FROM graph_entity WHERE namespace = ? AND key IN (SELECT value FROM json_each(?)))"""
+_CALLED = """
+SELECT EXISTS (SELECT 1 FROM graph_name WHERE entity = :entity)
+       OR EXISTS (SELECT 1 FROM graph_record_name WHERE entity = :entity)"""
+_KNOWN = """
+SELECT passage FROM graph_plain WHERE entity = :entity
+UNION SELECT passage.id FROM graph_name AS called JOIN graph_passage AS passage ON passage.document = called.document
+      WHERE called.entity = :entity"""
 
 
 def unread(connection: sqlite3.Connection, namespace: str, limit: int) -> tuple[list[str], list[Unread]]:
@@ -34,29 +35,50 @@ def unread(connection: sqlite3.Connection, namespace: str, limit: int) -> tuple[
            WHERE graph_unread.namespace = ? ORDER BY entity.id LIMIT ?""",
         (namespace, limit),
     ).fetchall()
-    hub = hub_of(connection, namespace)
+    hub, among = hub_of(connection, namespace), _among(connection, namespace)
     passages: set[int] = set()
     for entity, key in names:
-        containing = _containing(connection, namespace, key, hub + 1)
-        if len(containing) <= hub:
-            passages |= containing - _settled(connection, entity)
+        containing = _containing(connection, f'{among}text : "{key}"', hub + 1)
+        if containing and len(containing) <= hub:
+            passages |= containing - _settled(connection, namespace, entity, key, containing)
     return [key for _, key in names], list(_texts(connection, sorted(passages)))
 
 
-def _containing(connection: sqlite3.Connection, namespace: str, name: str, limit: int) -> set[int]:
+def _among(connection: sqlite3.Connection, namespace: str) -> str:
+    """What narrows a match to the namespace: nothing where there is no other, for every passage has that word."""
+    others = "SELECT EXISTS (SELECT 1 FROM graph_size WHERE passages > 0 AND namespace <> ?)"
+    return f"scope : {scope(namespace)} AND " if _tells(connection, others, (namespace,)) else ""
+
+
+def _containing(connection: sqlite3.Connection, match: str, limit: int) -> set[int]:
     # a folded name has letters, digits and spaces only: nothing of FTS5's syntax
-    rows = connection.execute(
-        "SELECT rowid FROM graph_text WHERE graph_text MATCH ? LIMIT ?",
-        (f'scope : {scope(namespace)} AND text : "{name}"', limit),
-    )
-    return {id for (id,) in rows}
+    return _ids(connection, "SELECT rowid FROM graph_text WHERE graph_text MATCH ? LIMIT ?", (match, limit))
 
 
-def _settled(connection: sqlite3.Connection, entity: int) -> set[int]:
-    """The passages for which it changes nothing that this is a name: those that mention it and no name inside it, know
+def _settled(connection: sqlite3.Connection, namespace: str, entity: int, name: str, containing: set[int]) -> set[int]:
+    """Of the passages that contain it those for which it changes nothing that this is a name: those that mention it and no name inside it, know
     it as an ordinary word, or belong to a document of this name. None, when nothing is called so any more."""
-    rows = connection.execute(_SETTLED, {"entity": entity})
-    return {id for (id,) in rows}
+    if not _tells(connection, _CALLED, {"entity": entity}):
+        return set()
+    mentioning = containing & _ids(connection, "SELECT passage FROM graph_mention WHERE entity = ?", (entity,))
+    if mentioning and " " in name:
+        mentioning -= _ids(connection, _INSIDE, (json.dumps([*mentioning]), namespace, json.dumps(_inside(name))))
+    return mentioning | _ids(connection, _KNOWN, {"entity": entity})
+
+
+def _inside(name: str) -> list[str]:
+    """The shorter runs of its words."""
+    words = name.split()
+    runs = [words[start:end] for start in range(len(words)) for end in range(start + 1, len(words) + 1)]
+    return [" ".join(run) for run in runs if len(run) < len(words)]
+
+
+def _tells(connection: sqlite3.Connection, question: str, parameters: Parameters) -> bool:
+    return bool(connection.execute(question, parameters).fetchone()[0])
+
+
+def _ids(connection: sqlite3.Connection, query: str, parameters: Parameters) -> set[int]:
+    return {id for (id,) in connection.execute(query, parameters)}
 
 
 def _texts(connection: sqlite3.Connection, passages: Iterable[int]) -> Iterable[Unread]:
