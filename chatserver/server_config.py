@@ -23,7 +23,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "host": "127.0.0.1",
     "port": 8000,
     "loop": "asyncio",
-    "http": "h11",
+    "http": "chatserver.edge.handshake:PatientH11",
     "ws": "websockets-sansio",
     "lifespan": "on",
     "ws_max_size": 4 * 1024 * 1024,

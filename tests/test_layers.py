@@ -168,6 +168,7 @@ NEVER: dict[str, tuple[str, ...]] = {
 # Every third-party package and the modules that may import it; what is not here may not be imported.
 THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "aiohttp": ("retrieval.pinecone",),
+    "h11": ("chatserver.edge.handshake",),
     "hiredis": ("chatserver.redis.link",),
     "httpx": ("chatserver.access.key_files", "chatserver.cli", "chatserver.client"),
     "jinja2": ("prompts",),
@@ -200,7 +201,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "structlog": ("chatserver",),
     "tokenizers": ("retrieval.embedders",),
     "typer": ("chatserver.cli",),
-    "uvicorn": ("chatserver.cli", "chatserver.server_config", "chatserver.supervisor"),
+    "uvicorn": ("chatserver.cli", "chatserver.edge.handshake", "chatserver.server_config", "chatserver.supervisor"),
     "watchfiles": ("chatserver.supervisor",),
     "websockets": ("chatserver.client",),
 }

@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import json
 import os
+import resource
 import signal
 import socket
 
@@ -48,12 +49,19 @@ def main() -> None:
     parser.add_argument("--channel", type=int, required=True, help="descriptor of the channel to the supervisor")
     parser.add_argument("--options", default="{}", help="keyword arguments of uvicorn.Config, JSON")
     arguments = parser.parse_args()
+    _raise_descriptor_limit()
     listener = socket.socket(fileno=arguments.listener)
     channel = socket.socket(fileno=arguments.channel)
     app = create_app(on_started=freeze_heap, on_drain=lambda: server.stop_accepting())
     server = SupervisedServer(uvicorn.Config(app, **json.loads(arguments.options)), channel)
     configure_logs()
     server.run(sockets=[listener])
+
+
+def _raise_descriptor_limit() -> None:
+    """As far as the system allows: each client is a descriptor, and the usual limit of 1,024 is soft."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 if __name__ == "__main__":
