@@ -18,7 +18,7 @@ from chatserver.protocol.session import MAX_OFFENCES
 
 ROOT = Path(__file__).parents[1]
 PROTOCOL = (ROOT / "PROTOCOL.md").read_text("utf-8")
-DOCUMENTS = ("README.md", "PROTOCOL.md", "CONTRIBUTING.md", "CHANGELOG.md")
+DOCUMENTS = ("README.md", "PROTOCOL.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
 
 EVENTS: dict[str, type[Any]] = {
     "welcome": events.Welcome,
@@ -110,6 +110,23 @@ def test_links_between_documents_lead_somewhere(name: str) -> None:
     text = (ROOT / name).read_text("utf-8")
     targets = [target for target in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in target]
     assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+def test_each_threat_has_its_test() -> None:
+    """Whatever SECURITY.md says is shown by a test has that test."""
+    text = (ROOT / "SECURITY.md").read_text("utf-8")
+    rows = re.findall(r"^\| (?!Threat|---).*\|$", text, re.MULTILINE)
+    assert len(rows) > 15
+    assert [row for row in rows if "`tests/" not in row] == []
+    named = re.findall(r"`(tests/[\w/.]+?)(?:::(\w+))?`", text)
+    missing = [
+        path for path, name in named if not (ROOT / path).exists() or f"def {name}(" not in _text(path) + "def ("
+    ]
+    assert missing == []
+
+
+def _text(path: str) -> str:
+    return (ROOT / path).read_text("utf-8")
 
 
 def test_the_map_of_the_code_is_complete() -> None:
