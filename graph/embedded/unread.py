@@ -56,8 +56,9 @@ def _containing(connection: sqlite3.Connection, match: str, limit: int) -> set[i
 
 
 def _settled(connection: sqlite3.Connection, namespace: str, entity: int, name: str, containing: set[int]) -> set[int]:
-    """Of the passages that contain it those for which it changes nothing that this is a name: those that mention it and no name inside it, know
-    it as an ordinary word, or belong to a document of this name. None, when nothing is called so any more."""
+    """The passages for which it changes nothing that this is a name: of the ones that contain it those that mention it
+    and no name inside it; those that know it as an ordinary word or belong to a document of this name. None, when
+    nothing is called so any more."""
     if not _tells(connection, _CALLED, {"entity": entity}):
         return set()
     mentioning = containing & _ids(connection, "SELECT passage FROM graph_mention WHERE entity = ?", (entity,))
