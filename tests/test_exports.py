@@ -22,6 +22,7 @@ ABOVE_WIRING = (
     "chatserver.cli.check",
     "chatserver.cli.check_knowledge",
     "chatserver.cli.ingest",
+    "chatserver.cli.ingest_here",
     "chatserver.supervisor.worker",
     "chatserver.cli.migrate",
     "chatserver.cli.prompts",

@@ -95,13 +95,17 @@ def serve(
 def ingest(
     paths: Annotated[list[Path], typer.Argument(help="Files and directories: Markdown, text, JSONL, CSV.")],
     namespace: Namespace = "",
+    url: Annotated[
+        str | None,
+        typer.Option("--url", help="Upload to this server (default: into the data directory).", show_default=False),
+    ] = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Add documents and records; what is unchanged is skipped."""
+    """Add documents and records; what is unchanged is skipped. Interrupted, the same command goes on."""
     from chatserver.cli.ingest import ingest
 
-    raise typer.Exit(ingest(paths, namespace=namespace, data_dir=data_dir, json=json))
+    raise typer.Exit(ingest(paths, namespace=namespace, url=url, data_dir=data_dir, json=json))
 
 
 @app.command()

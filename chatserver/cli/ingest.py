@@ -3,15 +3,19 @@
 import asyncio
 import json as json_format
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from chatserver.cli import terminal
 from chatserver.cli.configuration import read_settings
+from chatserver.cli.errors import CommandError
+from chatserver.cli.ingest_here import ingest_here
+from chatserver.cli.ingest_there import ingest_there
 from chatserver.cli.logs import keep_logs_off_the_screen
-from chatserver.ingest.report import STAGES, IngestReport
+from chatserver.ingest.job import Status
+from chatserver.ingest.report import STAGES
 from chatserver.settings import Settings
 from chatserver.wiring import open_knowledge
 
@@ -25,42 +29,50 @@ _TITLES = {
 }
 
 
-def ingest(paths: Sequence[Path], *, namespace: str, data_dir: Path | None, json: bool) -> int:
+def ingest(paths: Sequence[Path], *, namespace: str, url: str | None, data_dir: Path | None, json: bool) -> int:
     """The exit code: 0 when everything went in, 1 when something was left out, 130 when interrupted."""
-    settings = read_settings(data_dir)
-    keep_logs_off_the_screen()
-    try:
-        report = asyncio.run(_ingest(settings, paths, namespace, quiet=json))
-    except KeyboardInterrupt:
-        terminal.remark("interrupted; what is complete is kept, and the same command takes up the rest")
-        return 130
+    with Bars(quiet=json) as bars:
+        try:
+            status = asyncio.run(_ingest(paths, namespace, url, data_dir, bars))
+        except KeyboardInterrupt:
+            terminal.remark("interrupted; what is complete is kept, and the same command takes up the rest")
+            return 130
+    if "error" in status:
+        raise CommandError(status["error"]["message"], code=status["error"]["code"])
+    if status["status"] == "cancelled":
+        raise CommandError("the job was cancelled; what is stored stays", code="cancelled")
     if json:
-        print(json_format.dumps(asdict(report), ensure_ascii=False))
+        print(json_format.dumps(_report(status), ensure_ascii=False))
     else:
-        _show(report)
-    return 1 if report.errors else 0
+        _show(status)
+    return 1 if status["problems"] else 0
 
 
 def ingest_if_empty(settings: Settings, sample: Path) -> None:
     """Fills a data directory that has no documents."""
-    report = asyncio.run(_ingest_if_empty(settings, sample))
-    if report is not None:
-        _show(report)
+    status = asyncio.run(_ingest_if_empty(settings, sample))
+    if status is not None:
+        _show(status)
 
 
-async def _ingest_if_empty(settings: Settings, sample: Path) -> IngestReport | None:
+async def _ingest_if_empty(settings: Settings, sample: Path) -> Status | None:
     async with open_knowledge(settings) as knowledge:
         count = await knowledge.documents.count()
     if count["documents"]:
         return None
     terminal.say(f"no documents yet: ingesting the sample {sample.name}")
-    return await _ingest(settings, [sample], "", quiet=False)
+    with Bars(quiet=False) as bars:
+        return await ingest_here(settings, [sample], "", bars.update)
 
 
-async def _ingest(settings: Settings, paths: Sequence[Path], namespace: str, *, quiet: bool) -> IngestReport:
-    async with open_knowledge(settings) as knowledge:
-        with Bars(quiet=quiet) as bars:
-            return await knowledge.ingestion.ingest_paths(paths, namespace, progress=bars.update)
+async def _ingest(
+    paths: Sequence[Path], namespace: str, url: str | None, data_dir: Path | None, bars: "Bars"
+) -> Status:
+    if url is not None:
+        return await ingest_there(url, paths, namespace, bars.update)
+    settings = read_settings(data_dir)
+    keep_logs_off_the_screen()
+    return await ingest_here(settings, paths, namespace, bars.update)
 
 
 class Bars:
@@ -90,17 +102,23 @@ class Bars:
         self._progress.update(self._tasks[stage], completed=done, total=total)
 
 
-def _show(report: IngestReport) -> None:
-    for problem in report.errors:
-        place = f"{problem.file}:{problem.line}" if problem.line else problem.file
-        terminal.say(f"left out {place or 'this'}: {problem.message} ({problem.code})", style="red")
-    for name in report.skipped:
+def _report(status: Status) -> dict[str, Any]:
+    result = {name: value for name, value in status["result"].items() if name != "left_out"}
+    return {**result, "errors": status["problems"]}
+
+
+def _show(status: Status) -> None:
+    for problem in status["problems"]:
+        place = f"{problem['file']}:{problem['line']}" if problem["line"] else problem["file"]
+        terminal.say(f"left out {place or 'this'}: {problem['message']} ({problem['code']})", style="red")
+    result = status["result"]
+    for name in result["skipped"]:
         terminal.say(f"skipped {name}: it holds no passages or records of a kind that is read", style="dim")
     parts = [
-        f"{report.documents} documents in {report.passages} passages",
-        f"{report.records} records",
-        f"{report.unchanged} unchanged",
+        f"{result['documents']} documents in {result['passages']} passages",
+        f"{result['records']} records",
+        f"{result['unchanged']} unchanged",
     ]
-    if report.errors:
-        parts.append(f"{len(report.errors)} left out")
+    if result["left_out"]:
+        parts.append(f"{result['left_out']} left out")
     terminal.say(", ".join(parts))

@@ -38,10 +38,10 @@ def reached(url: str | None, data_dir: Path | None) -> Iterator[tuple[Background
 
 async def _connect(stack: contextlib.AsyncExitStack, url: str | None, data_dir: Path | None) -> Client:
     if url is not None:
-        return await stack.enter_async_context(_client(url, _token()))
+        return await stack.enter_async_context(_client(url, configured_token()))
     if data_dir is None:
         with contextlib.suppress(ClientError):
-            return await stack.enter_async_context(_client(_configured_url(), _token()))
+            return await stack.enter_async_context(_client(_configured_url(), configured_token()))
     keep_logs_off_the_screen()
     token = secrets.token_urlsafe(32)  # nobody else on this machine has it
     own = await stack.enter_async_context(own_server(read_settings(data_dir), token=token))
@@ -52,7 +52,7 @@ def _client(url: str, token: str | None) -> Client:
     return Client(url, token=token, backoff=Backoff(give_up_after_s=PATIENCE_S))
 
 
-def _token() -> str | None:
+def configured_token() -> str | None:
     token = load_settings().access.token
     return token.get_secret_value() if token is not None else None
 

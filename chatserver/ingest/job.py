@@ -7,7 +7,7 @@ text, so that whoever can read an answer, from any place of its log on, can watc
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from chatserver.answers.document import AnswerDocument
 from chatserver.answers.meta import AnswerMeta
@@ -51,7 +51,11 @@ class Stages:
         return done / total if total else 0.0
 
 
-def status_document(meta: AnswerMeta, shown: AnswerDocument) -> dict[str, Any]:
+Status: TypeAlias = dict[str, Any]
+"""A job's status document."""
+
+
+def status_document(meta: AnswerMeta, shown: AnswerDocument) -> Status:
     """What `GET /v1/jobs/{id}` answers."""
     told: dict[str, Any] = shown.data.get("progress", {"progress": 0, "stages": {}})
     document = {

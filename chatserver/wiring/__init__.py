@@ -4,7 +4,7 @@ from chatserver.wiring.access import issue_token, open_verifier
 from chatserver.wiring.answers import open_answers, reach_answers
 from chatserver.wiring.embedder import reach_cache
 from chatserver.wiring.graph import reach_graph
-from chatserver.wiring.jobs import feeding, jobs_of, open_worker
+from chatserver.wiring.jobs import Here, feeding, jobs_of, open_jobs, open_worker
 from chatserver.wiring.knowledge import Holdings, Knowledge, open_holdings, open_knowledge, reembed_knowledge
 from chatserver.wiring.migration import open_migration
 from chatserver.wiring.pipeline import open_pipeline
@@ -12,6 +12,7 @@ from chatserver.wiring.system import System, open_system
 from chatserver.wiring.vectors import reach_vectors
 
 __all__ = [
+    "Here",
     "Holdings",
     "Knowledge",
     "System",
@@ -20,6 +21,7 @@ __all__ = [
     "jobs_of",
     "open_answers",
     "open_holdings",
+    "open_jobs",
     "open_knowledge",
     "open_migration",
     "open_pipeline",

@@ -6,6 +6,7 @@ import socket
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chatserver.answers.log import AnswerLog
@@ -36,10 +37,32 @@ async def open_worker(settings: Settings) -> AsyncIterator[Generations]:
     with Redis those that the queue there gives it. Jobs under way are handed over at its end. Raises
     `LogUnavailable`, `RetrievalError`."""
     async with AsyncExitStack() as stack:
+        here = await stack.enter_async_context(open_jobs(settings, seeks=settings.redis.url is None))
+        if (url := settings.redis.url) is not None:
+            queue = await stack.enter_async_context(_open_queue(settings, url.get_secret_value()))
+            run = queue.run(here.running.perform, here.answers, concurrency=settings.ingest.workers)
+            stack.push_async_callback(_cancelled, asyncio.create_task(run))
+        yield here.running
+        await here.running.drain(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """Jobs, their log, and what runs them in this process."""
+
+    jobs: Jobs
+    answers: AnswerLog
+    running: Generations
+
+
+@asynccontextmanager
+async def open_jobs(settings: Settings, *, seeks: bool) -> AsyncIterator[Here]:
+    """`running` looks for jobs by itself (`seeks`), or performs what it is told to. Raises `LogUnavailable`,
+    `RetrievalError`."""
+    async with AsyncExitStack() as stack:
         knowledge = await stack.enter_async_context(open_knowledge(settings))
         answers = await open_answers(settings)
         stack.push_async_callback(answers.aclose)
-        url = settings.redis.url
         running = Generations(
             answers,
             IngestPipeline(knowledge.ingestion, knowledge.ledger, _spool(settings)),
@@ -49,15 +72,10 @@ async def open_worker(settings: Settings) -> AsyncIterator[Generations]:
             max_owners=_MAX_OWNERS,
             history_turns=0,
             jobs=True,
-            seeks=url is None,
+            seeks=seeks,
         )
         await stack.enter_async_context(running)
-        if url is not None:
-            queue = await stack.enter_async_context(_open_queue(settings, url.get_secret_value()))
-            given = asyncio.create_task(queue.run(running.perform, answers, concurrency=settings.ingest.workers))
-            stack.push_async_callback(_cancelled, given)
-        yield running
-        await running.drain(0)
+        yield Here(jobs_of(settings, answers, knowledge, lambda: None), answers, running)
 
 
 @asynccontextmanager
