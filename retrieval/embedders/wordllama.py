@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -67,7 +67,7 @@ class WordLlamaEmbedder:
         for total, encoding in zip(sums, encodings, strict=True):
             weights.table.take(encoding.ids, axis=0).astype(np.float32).sum(axis=0, out=total)
         sums /= np.linalg.norm(sums, axis=1, keepdims=True)  # of the sum as of the mean
-        return cast(list[Vector], sums.tolist())
+        return sums.tolist()
 
     def _load(self) -> _Weights:
         with self._loading:
