@@ -138,7 +138,7 @@ def migrate(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Copy vectors, graph and records to Pinecone and Neo4j, or back; again, it goes on where it was."""
+    """Copy vectors, graph and records to Pinecone and Neo4j, or back; nothing is deleted. Again, it goes on."""
     from chatserver.cli.migrate import migrate
 
     raise typer.Exit(migrate(back=back, data_dir=data_dir, json=json))
