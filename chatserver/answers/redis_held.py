@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from chatserver.answers.log import Batch, Claim
 from chatserver.answers.meta import AnswerMeta
+from chatserver.answers.states import AnswerState
 
 START: Final = "0"
 """The chain of an empty log."""
@@ -25,18 +26,26 @@ def chain_after(chain: str, blob: bytes) -> str:
 
 
 class Kept(NamedTuple):  # a frozen dataclass takes a microsecond more to make, and this is made for each batch
-    """A batch, the head after it, and the chain around it."""
+    """A batch, the head before and after it, and the chain around it. Its entries are in the blob alone: what is kept
+    of each is one object for the garbage collector, not four."""
 
-    batch: Batch
+    id: str
+    first: int
     head: int
+    seal: AnswerState | None
     blob: bytes
     before: str
     after: str
 
 
+def _kept(batch: Batch, blob: bytes, before: str, after: str) -> Kept:
+    head = batch.expected_head + len(batch.entries)
+    return Kept(batch.id, batch.expected_head, head, batch.seal, blob, before, after)
+
+
 def unchained(batch: Batch, blob: bytes) -> Kept:
     """Of a writer that does not know what is before it."""
-    return Kept(batch, batch.expected_head + len(batch.entries), blob, "", "")
+    return _kept(batch, blob, "", "")
 
 
 @dataclass(slots=True)
@@ -57,15 +66,15 @@ class Held:
         """The batch as it would stand at the end; with an unknown chain when it does not fit there."""
         if batch.expected_head != self.head:
             return unchained(batch, blob)
-        return Kept(batch, self.head + len(batch.entries), blob, self.chain, chain_after(self.chain, blob))
+        return _kept(batch, blob, self.chain, chain_after(self.chain, blob))
 
-    def note(self, kept: Kept) -> None:
+    def note(self, appended: Kept) -> None:
         """It was appended."""
-        if kept.batch.expected_head != self.head:
+        if appended.first != self.head:
             return
-        self.head, self.chain = kept.head, kept.after
-        self.batches.append(kept)
-        self.size += len(kept.blob)
+        self.head, self.chain = appended.head, appended.after
+        self.batches.append(appended)
+        self.size += len(appended.blob)
         while self.size > KEEP_BYTES and len(self.batches) > 1:
             self.size -= len(self.batches.popleft().blob)
 
@@ -73,8 +82,8 @@ class Held:
         """What is to be appended to a log with this end so that it is whole again; None when it can't be made so."""
         if (head, chain) == (self.head, self.chain):
             return iter(())
-        kept = list(self.batches)
-        for n, each in enumerate(kept):
-            if (each.batch.expected_head, each.before) == (head, chain):
-                return iter(kept[n:])
+        batches = list(self.batches)
+        for n, each in enumerate(batches):
+            if (each.first, each.before) == (head, chain):
+                return iter(batches[n:])
         return None

@@ -76,7 +76,7 @@ class Restorer:
     def note(self, held: Held, kept: Kept) -> None:
         """It was appended."""
         held.note(kept)
-        if kept.batch.seal is not None and held.sealed_at is None:
+        if kept.seal is not None and held.sealed_at is None:
             held.sealed_at = _monotonic()
             self._sealed.append(held)
             self._forget_old()
@@ -234,7 +234,7 @@ class Restorer:
             return
         batches = list(kept)
         blob = zlib.compress(b"\n".join(each.blob for each in batches))
-        arguments = (held.head, held.chain, batches[-1].batch.id, blob)
+        arguments = (held.head, held.chain, batches[-1].id, blob)
         await COMPACT.run(self._writes, _keys(held.claim.answer), *arguments)
 
     def _forget_old(self) -> None:

@@ -31,7 +31,7 @@ def test_a_log_that_went_back_lacks_the_rest(sizes: list[int], data: st.DataObje
     at = data.draw(st.integers(0, len(sizes)))
     missing = held.after(*ends[at])
     assert missing is not None
-    assert [kept.batch.id for kept in missing] == [f"b{n}" for n in range(at, len(sizes))]
+    assert [kept.id for kept in missing] == [f"b{n}" for n in range(at, len(sizes))]
 
 
 @given(SIZES, st.data())
