@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.page.chat_page import PATIENCE_MS
 from tests.page.programs import require
 from tests.page.relay import Relay
 from tests.page.server import Server, ingest
@@ -60,8 +61,9 @@ def relay(scripted: Server) -> Iterator[Relay]:
 def browser() -> Iterator[Browser]:
     # Of the module, not of the session: Playwright's loop must not run while asynchronous tests do.
     chromium = require("chromium")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        running = playwright.chromium.launch(executable_path=chromium, args=FLAGS, timeout=4 * PATIENCE_MS)
         yield running
         running.close()
 
@@ -71,7 +73,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     """A browser profile; every page in it is watched."""
     watch = Watch()
     with browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light") as profile:
-        profile.set_default_timeout(15_000)
+        profile.set_default_timeout(PATIENCE_MS)
         profile.on("page", watch.add)
         yield profile
     assert watch.foreign == []
