@@ -71,7 +71,7 @@ class Judged:
 
 def judge(case: Case, told: Extract, ms: float = 0.0) -> Judged:
     passages = case.context.passages
-    cited = {passages[candidate.source].passage.document for candidate in told.chosen}
+    cited = {passages[source].passage.document for source in told.cited}
     judged = judge_text(case, told.text, cited, len(told.chosen), told.tier, ms)
     return replace(judged, confidence=told.confidence, on_topic=told.on_topic)
 

@@ -65,6 +65,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "chatserver.models",
         "chatserver.models.calibration",
         "chatserver.models.chains",
+        "chatserver.models.comparison",
         "chatserver.models.composition",
         "chatserver.models.coverage",
         "chatserver.models.cues",

@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
+from chatserver.models.chains import short_title
+from chatserver.models.comparison import Compared, Event
 from chatserver.models.features import Candidate
 from graph.types import Fact, Note, Record
 from retrieval.text import Language
@@ -52,6 +54,11 @@ _NOTES: Mapping[Language, Mapping[str, str]] = {
 }
 _THERE_IS: Mapping[Language, str] = {"en": "There is:", "nl": "Wel is er:"}
 
+_EVENTS: Mapping[Language, Mapping[Event, str]] = {
+    "en": {"born": "born", "died": "died"},
+    "nl": {"born": "geboren", "died": "overleden"},
+}
+
 MOST_COLUMNS = 8
 _OWN_MARK = re.compile(r"\[([0-9, ]{1,24})\]")
 
@@ -59,6 +66,7 @@ _OWN_MARK = re.compile(r"\[([0-9, ]{1,24})\]")
 def answer(
     language: Language,
     *,
+    short: str = "",
     partly: str = "",
     missing: Sequence[str] = (),
     notes: Sequence[Note] = (),
@@ -70,6 +78,7 @@ def answer(
     return "\n\n".join(
         part
         for part in (
+            short,
             partly,
             _missing(language, missing),
             " ".join(note_text(language, note) for note in notes),
@@ -91,6 +100,17 @@ def refusal(language: Language, missing: Sequence[str], titles: Sequence[str]) -
     told = f"{_NOTHING[language]} {_missing(language, missing)}".strip()
     nearest = "\n".join(f"- {unmarked(title)}" for title in list(dict.fromkeys(titles))[:3])
     return f"{told}\n\n{_NEAREST[language]}\n\n{nearest}" if nearest else told
+
+
+def comparison(language: Language, found: Compared, passages: Sequence[RankedPassage], numbers: Sequence[int]) -> str:
+    """One sentence: the answer in bold, and the dates of both with their marks."""
+    event = _EVENTS[language][found.event]
+    told = []
+    for lived, title in ((found.one, f"**{found.one.title}**"), (found.other, found.other.title)):
+        person = f" ({short_title(passages[lived.sources[-1]].passage.title)})" if len(lived.sources) > 1 else ""
+        marks = "".join(f"[{numbers[source]}]" for source in lived.sources)
+        told.append(f"{title}{person}: {event} {lived.written} {marks}")
+    return "; ".join(told) + "."
 
 
 def quotes(passages: Sequence[RankedPassage], numbers: Sequence[int], chosen: Sequence[Candidate]) -> str:

@@ -13,17 +13,18 @@ from typing import Literal, TypeAlias
 
 from chatserver.models import composition, rules
 from chatserver.models.chains import padded, short_title
+from chatserver.models.comparison import Compared, compared
 from chatserver.models.coverage import UNKNOWN, Coverage, coverage, evidence
 from chatserver.models.features import Candidate, Features, candidates, features
 from chatserver.models.limits import LimitsStore
 from chatserver.models.port import Context, ModelPart, ModelRequest, NoticePart, TextPart
-from chatserver.models.selection import MOST, by_probability, is_sure, judged, kept
+from chatserver.models.selection import MOST, MOST_WORDS, by_probability, is_sure, judged, kept
 from chatserver.models.weights import Limits, Weights, shipped
 from graph.totals import is_total
 from graph.types import Fact
 from retrieval.errors import RetrievalError
 from retrieval.ports import Embedder
-from retrieval.text import Language
+from retrieval.text import Language, words
 from retrieval.types import Passage, Vector
 
 Tier: TypeAlias = Literal["covered", "partly", "not_covered"]
@@ -47,11 +48,13 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """An answer before it is told: its Markdown, what it quotes, and how likely (0 to 1) the context answers the
-    question and speaks of its topic at all, from which the tier follows. What is not covered is quoted nothing for."""
+    """An answer before it is told: its Markdown, what it quotes, the passages it cites (places in the context, from
+    0), and how likely (0 to 1) the context answers the question and speaks of its topic at all, from which the tier
+    follows. What is not covered is quoted nothing for."""
 
     text: str
     chosen: tuple[Candidate, ...]
+    cited: frozenset[int]
     confidence: float
     on_topic: float
     tier: Tier
@@ -124,14 +127,29 @@ def extract(request: ModelRequest, sight: Sight, weights: Weights, limits: Limit
     among = judged(sight.among, sight.rows, weights)
     seen = evidence(sight.covered, among, sight.meaning)
     confidence, on_topic = (weights.covered(seen), weights.on_topic(seen)) if among else (0.0, 0.0)
-    tier = _tier(confidence, on_topic, sight.covered, limits)
+    found = None if _beside_passages(request.context) else compared(request.question, passages)
+    tier = "covered" if found else _tier(confidence, on_topic, sight.covered, limits)
     most = _most(request.context, tier)
     if is_sure(among):
         order = by_probability(among)
     else:
         order = rules.ordered(_asked(request), _language(request), sight.among, sight.rows, 2 * MOST)
-    chosen = tuple(kept(order, passages, most))
-    return Extract(_compose(request, chosen, sight.covered, tier), chosen, confidence, on_topic, tier)
+    short = _short(request, found)
+    chosen = tuple(kept(order, passages, most - bool(short), MOST_WORDS - len(words(short))))
+    cited = {candidate.source for candidate in chosen} | set(found.sources if found else ())
+    text = _compose(request, short, chosen, sight.covered, tier)
+    return Extract(text, chosen, frozenset(cited), confidence, on_topic, tier)
+
+
+def _beside_passages(context: Context) -> bool:
+    return bool(context.looked or context.records or context.notes)
+
+
+def _short(request: ModelRequest, found: Compared | None) -> str:
+    if found is None:
+        return ""
+    context = request.context
+    return composition.comparison(_language(request), found, context.passages, context.passage_numbers)
 
 
 def _most(context: Context, tier: Tier) -> int:
@@ -166,12 +184,13 @@ def _tier(confidence: float, on_topic: float, covered: Coverage, limits: Limits)
     return "partly" if covered.missing and confidence < limits.partly_below else "covered"
 
 
-def _compose(request: ModelRequest, chosen: Sequence[Candidate], covered: Coverage, tier: Tier) -> str:
+def _compose(request: ModelRequest, short: str, chosen: Sequence[Candidate], covered: Coverage, tier: Tier) -> str:
     context, language = request.context, _language(request)
     if not chosen and not context.records and not context.notes:
         return composition.refusal(language, covered.missing, [r.passage.title for r in context.passages])
     return composition.answer(
         language,
+        short=short,
         partly=""
         if context.records or context.notes or tier == "covered"
         else composition.partly(language, covered.missing),

@@ -62,7 +62,9 @@ def by_probability(among: Sequence[Judged]) -> list[Candidate]:
     return [one.candidate for one in first + [one for one in by_worth if one.worth >= least and one not in first]]
 
 
-def kept(order: Sequence[Candidate], passages: Sequence[Passage], most: int = MOST) -> list[Candidate]:
+def kept(
+    order: Sequence[Candidate], passages: Sequence[Passage], most: int = MOST, most_words: int = MOST_WORDS
+) -> list[Candidate]:
     """The first of them that say something new and fit, grouped by source in retrieval order, in document order
     within a source."""
     chosen: list[Candidate] = []
@@ -70,7 +72,7 @@ def kept(order: Sequence[Candidate], passages: Sequence[Passage], most: int = MO
         grown = [*chosen, candidate]
         if len(grown) > most:
             break
-        if not chosen or (_length(grown, passages) <= MOST_WORDS and not _repeats(candidate, chosen)):
+        if not chosen or (_length(grown, passages) <= most_words and not _repeats(candidate, chosen)):
             chosen = grown
     return sorted(chosen, key=lambda c: (c.source, c.place))
 
