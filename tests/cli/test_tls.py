@@ -47,7 +47,7 @@ async def test_tls_by_the_servers_file(tmp_path: Path) -> None:
     trust = ssl.create_default_context(cafile=str(certificate))
     with server(tmp_path) as (_, url):
         assert url.startswith("https://127.0.0.1:")
-        async with httpx.AsyncClient(base_url=url, verify=trust, trust_env=False) as http:
+        async with httpx.AsyncClient(base_url=url, verify=trust, trust_env=False, timeout=60) as http:
             page = await http.get("/")
             assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
         secure = url.replace("https", "wss", 1) + "/ws"

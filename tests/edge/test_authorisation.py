@@ -93,7 +93,7 @@ class Served:
         if method == "WEBSOCKET":
             return await self.first_event(path, headers, say=row.body)
         async with (
-            httpx.AsyncClient(base_url=self.url, trust_env=False) as http,
+            httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=60) as http,
             http.stream(method, path, json=row.body, headers=headers) as response,
         ):
             return response.status_code
@@ -109,7 +109,7 @@ class Served:
 
     def socket(self, headers: Mapping[str, str], *, path: str = "/ws", **options: Any) -> websockets.connect:
         url = self.url.replace("http", "ws", 1) + path
-        options.setdefault("subprotocols", ["chat.v1"])
+        options = {"subprotocols": ["chat.v1"], "open_timeout": 60, "close_timeout": 1, **options}
         return websockets.connect(url, additional_headers=dict(headers), compression=None, proxy=None, **options)
 
 
@@ -178,7 +178,7 @@ async def test_an_operator_passes_the_operators_doors(served: Served) -> None:
 async def test_what_is_another_users_is_nowhere(served: Served) -> None:
     """Their lists are empty, and a resume, an ack or a stop of another user's answer finds none."""
     headers = bearer(token("carol"))
-    async with httpx.AsyncClient(base_url=served.url, headers=headers, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=served.url, headers=headers, trust_env=False, timeout=60) as http:
         assert (await http.get("/v1/chats")).json() == {"chats": []}
         assert (await http.get(f"/v1/chats/{served.chat}/answers")).json() == {"answers": []}
     cursor = {"answer": served.answer, "epoch": served.epoch, "seq": 0}
@@ -196,7 +196,7 @@ async def test_another_namespace_is_nowhere(served: Served) -> None:
     """A token without the namespace of an answer does not reach it, though it is of the same user; nor does it ask,
     search or look around there."""
     elsewhere = bearer(token("ada", namespaces=["elsewhere"]))
-    async with httpx.AsyncClient(base_url=served.url, headers=elsewhere, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=served.url, headers=elsewhere, trust_env=False, timeout=60) as http:
         assert (await http.get(f"/v1/answers/{served.answer}")).status_code == 404
         assert (await http.get(f"/v1/graph?answer={served.answer}")).status_code == 404
         assert (await http.get(f"/v1/chats/{served.chat}/answers")).json() == {"answers": []}
@@ -224,7 +224,7 @@ async def test_another_namespace_is_nowhere(served: Served) -> None:
 async def test_a_token_by_cookie(served: Served) -> None:
     """`POST /v1/session` keeps it where no script reads it; with it the doors and the socket open, and `DELETE` ends
     that."""
-    async with httpx.AsyncClient(base_url=served.url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=served.url, trust_env=False, timeout=60) as http:
         begun = await http.post("/v1/session", json={"token": token("ada")})
         cookie = begun.headers["set-cookie"]
         assert begun.json()["user"] == "ada"
@@ -237,7 +237,9 @@ async def test_a_token_by_cookie(served: Served) -> None:
 
 async def test_a_cookie_is_for_tls_alone_elsewhere(served: Served) -> None:
     """Only the browser's own machine gets it without `Secure`."""
-    async with httpx.AsyncClient(base_url=served.url, headers={"Host": "chat.example"}, trust_env=False) as http:
+    async with httpx.AsyncClient(
+        base_url=served.url, headers={"Host": "chat.example"}, trust_env=False, timeout=60
+    ) as http:
         begun = await http.post("/v1/session", json={"token": token("ada")})
         assert begun.headers["set-cookie"].endswith("; SameSite=strict; Secure")
 
@@ -245,7 +247,7 @@ async def test_a_cookie_is_for_tls_alone_elsewhere(served: Served) -> None:
 async def test_a_cookie_does_nothing_for_another_page(served: Served) -> None:
     """A form or script of elsewhere, which the browser sends the cookie with, changes nothing and opens no socket."""
     foreign = {"Origin": "https://evil.example", "Cookie": f"chatserver_token={token('ada')}"}
-    async with httpx.AsyncClient(base_url=served.url, headers=foreign, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=served.url, headers=foreign, trust_env=False, timeout=60) as http:
         refused = await http.post("/v1/search", json={"queries": ["x"]})
         assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
         assert (await http.delete("/v1/session")).status_code == 403
@@ -262,7 +264,7 @@ async def test_a_token_by_subprotocol(served: Served) -> None:
 async def test_what_is_no_token(served: Served) -> None:
     """401 with what is wrong in words, and a challenge."""
     for proof in ("Bearer nonsense", f"Bearer {token('ada', key='y' * 40)}", f"Bearer {token('ada')}x"):
-        async with httpx.AsyncClient(base_url=served.url, trust_env=False) as http:
+        async with httpx.AsyncClient(base_url=served.url, trust_env=False, timeout=60) as http:
             refused = await http.get("/v1/chats", headers={"Authorization": proof})
         assert (refused.status_code, refused.json()["code"]) == (401, "unauthenticated")
         assert refused.headers["www-authenticate"] == "Bearer"
@@ -273,6 +275,6 @@ async def said(socket: ClientConnection, **command: Any) -> None:
 
 
 async def event(socket: ClientConnection) -> dict[str, Any]:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         told: dict[str, Any] = json.loads(await socket.recv())
     return told

@@ -76,7 +76,7 @@ def test_where_a_token_is_looked_for(
 async def test_a_page_of_a_rebound_name_gets_nothing(settings: Settings) -> None:
     """Over real sockets: 403 at the doors, 4403 on the socket, though `Origin` and `Host` agree."""
     rebound = {"Host": "evil.example", "Origin": "http://evil.example"}
-    async with own_server(settings) as url, httpx.AsyncClient(base_url=url, trust_env=False) as http:
+    async with own_server(settings) as url, httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as http:
         refused = await http.get("/v1/chats", headers=rebound)
         assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
         assert await Served(url).first_event("/ws", {"Origin": "http://evil.example"}) == "4403"
@@ -102,7 +102,7 @@ async def test_only_a_trusted_proxy_is_believed(
     access = Access(token_keys=SecretStr(KEY))
     async with (
         own_server(settings.model_copy(update={"access": access})) as url,
-        httpx.AsyncClient(base_url=url, trust_env=False) as http,
+        httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as http,
     ):
         begun = await http.post("/v1/session", json={"token": token("ada")}, headers={"X-Forwarded-Proto": "https"})
     assert begun.headers["set-cookie"].endswith("; Secure") is secure
