@@ -12,7 +12,7 @@ import pytest
 
 from tests.delivery.conformance.judge import Judge
 from tests.delivery.conformance.scenarios import playing
-from tests.delivery.conformance.server import QUICK_LOGS, Server, holds, serving
+from tests.delivery.conformance.server import QUICK_LOGS, QUICK_LOGS_APART, Server, holds, serving
 from tests.eventually import eventually
 
 LEASE_S = 1.0
@@ -31,7 +31,7 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-@pytest.fixture(scope="module", params=QUICK_LOGS)
+@pytest.fixture(scope="module", params=QUICK_LOGS_APART)
 def sibling(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A healthy process that shares its data with those that fail."""
     with serving(Server(tmp_path_factory.mktemp("crash") / "data", "uvicorn", request.param)) as server:

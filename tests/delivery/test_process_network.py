@@ -6,7 +6,7 @@ import pytest
 
 from tests.delivery.conformance.proxy import proxy
 from tests.delivery.conformance.scenarios import SCENARIOS, Scenario, judged, playing
-from tests.delivery.conformance.server import LOGS, QUICK_LOGS, WAYS, Server, holds, scripted_text, serving
+from tests.delivery.conformance.server import LOGS, QUICK_LOGS_APART, WAYS, Server, holds, scripted_text, serving
 
 QUICK = "serve --workers 2"
 """Two processes behind one port: each reconnect may meet the other one."""
@@ -85,7 +85,7 @@ async def test_slow_link(server: Server) -> None:
         await holds(play, server)
 
 
-@pytest.fixture(scope="module", params=QUICK_LOGS)
+@pytest.fixture(scope="module", params=QUICK_LOGS_APART)
 def server_of_many(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One that tells users apart."""
     with serving(Server(tmp_path_factory.mktemp("users") / "data", "hooked", request.param)) as server:

@@ -115,6 +115,9 @@ LOGS: Mapping[str, LogUnderTest] = {
 }
 QUICK_LOGS = [name if name == "sqlite" else pytest.param(name, marks=pytest.mark.slow) for name in LOGS]
 """For fixtures: the quick run tries one log under everything, the whole run all."""
+QUICK_LOGS_APART = QUICK_LOGS[:2]
+"""For fixtures that live beside others: those logs of which each directory has one of its own. A cluster has one
+database, and a server would take over what belongs to others' tests."""
 
 
 def scripted_question(tokens: int, delay_ms: int) -> str:
