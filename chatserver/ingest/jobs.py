@@ -55,7 +55,7 @@ class Submission:
 
 
 class Jobs:
-    """`wake` is called with each new job."""
+    """`wake` is called with each new job; `home` names the data directory that its input lies in."""
 
     def __init__(
         self,
@@ -64,6 +64,7 @@ class Jobs:
         spool: Spool,
         *,
         queue: int = 100,
+        home: str = "",
         wake: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
@@ -72,6 +73,7 @@ class Jobs:
         self._answers = answers
         self._ledger = ledger
         self._queue = queue
+        self._home = home
         self._wake = wake
         self._clock = clock
         self._new_id = new_id
@@ -102,7 +104,7 @@ class Jobs:
                 text=submission.title,
                 asked_at=self._clock(),
                 namespace=submission.namespace,
-                options={**submission.given, "size": submission.size},
+                options={**submission.given, "size": submission.size, "home": self._home},
             )
             meta, fresh = await self._answers.create(new)
         if not fresh:
@@ -139,7 +141,7 @@ class Jobs:
         if meta.state not in {AnswerState.FAILED, AnswerState.STOPPED}:
             raise NotEnded(meta.answer)
         old = meta.question
-        given = {key: value for key, value in old.options.items() if key != "size"}
+        given = {key: value for key, value in old.options.items() if key not in {"size", "home"}}
         size = int(old.options["size"])
         submission = Submission(
             old.user, {**given, "retry_of": meta.answer}, old.text, size, old.namespace, f"{meta.answer}/retry"

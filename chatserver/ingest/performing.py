@@ -17,7 +17,7 @@ from chatserver.ingest.spool import Spool
 from chatserver.pipeline.port import Question
 from chatserver.protocol import chunks
 from chatserver.protocol.chunks import Chunk, Citation
-from retrieval.errors import RetrievalError, Temporary
+from retrieval.errors import Permanent, RetrievalError, Temporary
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +27,12 @@ _TICK_S: Final = 0.25
 _TICK_SHARE: Final = 0.01  # of the time so far: a long job's log grows with the logarithm of its time
 _FIRST_WAIT_S: Final = 1.0
 _LONGEST_WAIT_S: Final = 30.0
+
+
+class InputGone(Permanent):
+    """What the job was given is not in the data directory any more."""
+
+    code = "input_gone"
 
 
 class IngestPipeline:
@@ -145,7 +151,10 @@ class _JobRun:
         given = self._question.options
         if "paths" in given:
             return [Path(path) for path in given["paths"]]
-        return self._spool.paths(given["spool"])
+        paths = self._spool.paths(given["spool"])
+        if not paths:
+            raise InputGone(f"nothing is kept of {given['spool']}")
+        return paths
 
     def _problem(self, problem: Problem) -> None:
         self._report.errors.append(problem)

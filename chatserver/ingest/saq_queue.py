@@ -29,6 +29,7 @@ _FUNCTION: Final = "run"
 _DELIVERIES: Final = 1_000
 """Of one job at most: an owner less in the log is what ends a job that ends its workers."""
 _LOOK_S: Final = 1.0
+_GRACE_S: Final = 2  # for telling the queue of what was handed over: else it is delivered again only after a sweep
 _OFFERED: Final = 1_000
 
 Perform = Callable[[str], Awaitable[None]]
@@ -40,17 +41,20 @@ class _Worker(Worker[Any]):
 
 
 class SaqJobs:
-    """Made by `open`. `lease_s` is that of the log's claims: a worker silent for so long is taken for dead."""
+    """Made by `open`. `lease_s` is that of the log's claims: a worker silent for so long is taken for dead. `home`
+    names the data directory: what a job was given lies there, and what it stores belongs there, so that its workers are
+    those that share it. Another directory's jobs on the same Redis have a queue of their own."""
 
-    def __init__(self, queue: Queue, lease_s: float) -> None:
+    def __init__(self, queue: Queue, lease_s: float, home: str) -> None:
         self._queue = queue
+        self._home = home
         self._lease_s = lease_s
         self._heartbeat_s = max(2, math.ceil(lease_s))
 
     @classmethod
-    def open(cls, url: str, lease_s: float) -> Self:
+    def open(cls, url: str, lease_s: float, home: str) -> Self:
         """Connects with the first use."""
-        return cls(RedisQueue.from_url(url, name=NAME), lease_s)
+        return cls(RedisQueue.from_url(url, name=f"{NAME}-{home}"), lease_s, home)
 
     async def offer(self, job: str) -> None:
         """To some worker, soon. A job that is queued or run already is not offered twice."""
@@ -65,7 +69,9 @@ class SaqJobs:
             work.clear()
             try:
                 for job in await answers.claimable(_OFFERED, jobs=True):
-                    await self.offer(job)
+                    meta = await answers.meta(job)
+                    if meta is not None and meta.question.options.get("home") == self._home:
+                        await self.offer(job)
             except LogUnavailable as error:
                 log.warning("cannot look for jobs", error=str(error))
             except Exception as error:  # redis-py raises many kinds
@@ -86,6 +92,7 @@ class SaqJobs:
             concurrency=concurrency,
             timers=PartialTimersDict(schedule=1, worker_info=10, sweep=self._heartbeat_s, abort=1),
             dequeue_timeout=1.0,
+            shutdown_grace_period_s=_GRACE_S,
         )
         await worker.start()
 

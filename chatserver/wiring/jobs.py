@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatserver.answers.log import AnswerLog
@@ -28,7 +29,8 @@ _MAX_OWNERS = 100
 
 def jobs_of(settings: Settings, answers: AnswerLog, knowledge: Knowledge, wake: Callable[[], None]) -> Jobs:
     """For their users; `wake` is called with each new one."""
-    return Jobs(answers, knowledge.ledger, _spool(settings), queue=settings.ingest.queue, wake=wake)
+    home = _home(settings.storage.data_dir)
+    return Jobs(answers, knowledge.ledger, _spool(settings), queue=settings.ingest.queue, home=home, wake=wake)
 
 
 @asynccontextmanager
@@ -97,7 +99,7 @@ async def feeding(settings: Settings, answers: AnswerLog, work: asyncio.Event) -
 async def _open_queue(settings: Settings, url: str) -> "AsyncIterator[SaqJobs]":
     from chatserver.ingest.saq_queue import SaqJobs  # redis-py and croniter take a fifth of a second to import
 
-    queue = SaqJobs.open(url, settings.generation.lease_s)
+    queue = SaqJobs.open(url, settings.generation.lease_s, _home(settings.storage.data_dir))
     try:
         yield queue
     finally:
@@ -107,6 +109,17 @@ async def _open_queue(settings: Settings, url: str) -> "AsyncIterator[SaqJobs]":
 async def _cancelled(task: "asyncio.Task[None]") -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+def _home(data_dir: Path) -> str:
+    """The data directory's own name, the same for all processes that share it."""
+    file = data_dir / "home"
+    try:
+        with file.open("x", encoding="ascii") as made:
+            made.write(uuid.uuid4().hex)
+    except FileExistsError:
+        pass
+    return file.read_text("ascii")
 
 
 def _spool(settings: Settings) -> Spool:

@@ -9,6 +9,7 @@ import pytest
 from chatserver.answers.redis import RedisAnswerLog
 from chatserver.answers.sqlite import SqliteAnswerLog
 from chatserver.answers.states import AnswerState
+from chatserver.ingest.jobs import Jobs, Submission
 from tests.contracts.redis_server import RedisServer, require_redis
 from tests.eventually import eventually
 from tests.ingest.worker import Worker, worker
@@ -80,3 +81,14 @@ async def test_a_drained_worker_leaves_its_job_to_the_next(w: Worker) -> None:
     w.embedder.held.set()
     async with w.open_runner("two"):
         assert (await w.ended(job))["result"]["documents"] == 5
+
+
+async def test_another_directorys_jobs_are_left_alone(w: Worker) -> None:
+    """On a Redis that several data directories share, each one's workers run their own: only they have the input."""
+    if w.queue_url is None:
+        pytest.skip("a log in the data directory holds nobody else's jobs")
+    elsewhere = Jobs(w.answers, w.ledger, w.jobs.spool, home="elsewhere")
+    other, _ = await elsewhere.submit(Submission("ada", {"spool": "theirs"}, "theirs", 1), elsewhere.new_id())
+    async with w.open_runner("one"):
+        assert (await w.ended(await w.submit(3)))["status"] == "completed"
+    assert (await w.meta(other.answer)).state is AnswerState.QUEUED

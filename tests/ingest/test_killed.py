@@ -18,6 +18,7 @@ def check(toll: Toll, documents: int) -> None:
     assert toll.repeated <= BATCH * toll.kills
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(150)
 async def test_a_killed_worker_repeats_one_batch_at_most(tmp_path: Path) -> None:
     """On SQLite: the next process waits for the lease to end, and uses all that was paid for."""

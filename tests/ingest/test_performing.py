@@ -197,3 +197,11 @@ async def test_a_jobs_log_stays_short(tmp_path: Path) -> None:
         await w.ended(job)
         told = [entry for entry in await w.answers.read(job, 0, 10_000) if b"data-progress" in entry]
         assert 1 <= len(told) < 60
+
+
+async def test_a_job_whose_input_is_gone_says_so(tmp_path: Path) -> None:
+    """It fails with a code, rather than pass for an empty one."""
+    async with worker(tmp_path) as w, w.open_runner("one"):
+        meta, _ = await w.jobs.submit(Submission("ada", {"spool": "nowhere"}, "gone", 1), w.jobs.new_id())
+        status = await w.ended(meta.answer)
+        assert (status["status"], status["error"]["code"]) == ("failed", "input_gone")

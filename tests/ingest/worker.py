@@ -31,6 +31,7 @@ from retrieval.types import Metadata, Passage, Space, Vector
 
 SPACE = Space("scripted", 4)
 LEASE_S = 1.0
+HOME = "here"
 
 
 @dataclass
@@ -89,6 +90,7 @@ class Worker:
     ledger: SqliteLedger
     embedder: ScriptedEmbedder
     open_runner: Callable[[str], Any]
+    queue_url: str | None = None
 
     async def submit(self, count: int, *, start: int = 0, words: str = "moves glycol") -> str:
         """A job of so many documents of one passage each."""
@@ -166,7 +168,7 @@ async def worker(
             )
             async with generations as running, AsyncExitStack() as queued:
                 if queue_url is not None:
-                    queue = SaqJobs.open(queue_url, LEASE_S)
+                    queue = SaqJobs.open(queue_url, LEASE_S, HOME)
                     queued.push_async_callback(queue.aclose)
                     for task in (
                         asyncio.create_task(queue.run(running.perform, log, concurrency=2)),
@@ -175,7 +177,7 @@ async def worker(
                         queued.push_async_callback(_cancelled, task)
                 yield running
 
-        yield Worker(Jobs(log, ledger, spool), log, documents, ledger, embedder, runner)
+        yield Worker(Jobs(log, ledger, spool, home=HOME), log, documents, ledger, embedder, runner, queue_url)
 
 
 async def _cancelled(task: "asyncio.Task[None]") -> None:
