@@ -362,7 +362,7 @@ class Redis(Group):
         default=None,
         validation_alias="CHATSERVER_REDIS_URL",
         min_length=1,
-        description="address of a Redis or a cluster of it, where the answers of many nodes are kept (may hold a password)",
+        description="address of a Redis or its cluster, where the answers of many nodes are kept (may hold a password)",
     )
     keep_days: float = Field(
         default=30.0,
