@@ -84,6 +84,7 @@ async def patient() -> dict[str, Any]:
             await watching
             figures[f"at_once_{at_once}_longest_s"] = round(max(seconds for seconds, _ in results), 2)
             figures[f"at_once_{at_once}_completed"] = sum(ended == "completed" for _, ended in results)
+            figures[f"at_once_{at_once}_hangs"] = sum(ended == "hang" for _, ended in results)
             figures[f"at_once_{at_once}_threads"] = max(threads)
     return figures
 
