@@ -25,8 +25,8 @@ context has one, on the sample handbook hardly any."""
 ANSWERS = 2
 MIN_ANSWER = 0.05
 """The likeliest answers, this many, are taken first; but for the very best, only with this probability."""
-MIN_WORTH = 0.05
-MIN_SHARE = 0.08
+MIN_WORTH = 0.07
+MIN_SHARE = 0.1
 """Worth, and share of the best worth, below which nothing is added."""
 
 
