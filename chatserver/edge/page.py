@@ -34,4 +34,7 @@ async def index(request: Request) -> Response:
     return FileResponse(WEB / "index.html", headers=_HEADERS)
 
 
-ROUTES: list[BaseRoute] = [Door("/", index, access=Access.PUBLIC), Mount("/assets", _Assets(directory=WEB))]
+# The JavaScript client is the page's as well: `web/client` leads to `clients/js`, and in the wheel is a copy of it.
+_ASSETS = _Assets(directory=WEB, follow_symlink=True)
+
+ROUTES: list[BaseRoute] = [Door("/", index, access=Access.PUBLIC), Mount("/assets", _ASSETS)]

@@ -5,7 +5,7 @@ import { unsupported } from "./grounding_view.js";
 import { MarkdownView } from "./markdown_view.js";
 import { StepsView } from "./steps_view.js";
 import { isOver } from "./session.js";
-import { citationAt, textOf } from "./transcript.js";
+import { citationAt, textOf } from "./client/transcript.js";
 import { plainReasons } from "./why.js";
 
 /**

@@ -1,27 +1,6 @@
-/** The server's HTTP doors that the page reads. Failures are errors with a stable `code`. */
+/** The server's HTTP doors that the page reads, at its own server. */
 
-export class HttpError extends Error {
-  constructor(status, code, message) {
-    super(message);
-    this.status = status;
-    this.code = code;
-  }
-}
+import { doors } from "./client/doors.js";
 
-async function get(path) {
-  const response = await fetch(path, { headers: { accept: "application/json" } });
-  if (response.ok) return response.json();
-  const problem = await response.json().catch(() => ({}));
-  throw new HttpError(response.status, problem.code ?? "http_error", problem.detail ?? response.statusText);
-}
-
-const id = encodeURIComponent;
-
-export const chats = async () => (await get("/v1/chats")).chats;
-export const answers = async (chat) => (await get(`/v1/chats/${id(chat)}/answers`)).answers;
-export const answer = (answerId) => get(`/v1/answers/${id(answerId)}`);
-export const passage = (passageId) => get(`/v1/passages/${id(passageId)}`);
-
-/** @param {{entity: string} | {answer: string}} about @param {string} [namespace] */
-export const graph = (about, namespace = "") =>
-  get(`/v1/graph?${new URLSearchParams(namespace ? { ...about, namespace } : about)}`);
+export { HttpError } from "./client/doors.js";
+export const { chats, answers, answer, passage, graph } = doors();

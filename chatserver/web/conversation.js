@@ -2,7 +2,7 @@
 
 import { AnswerView } from "./answer_view.js";
 import { isOver } from "./session.js";
-import { textOf } from "./transcript.js";
+import { textOf } from "./client/transcript.js";
 
 const NEAR_PX = 80;
 

@@ -4,7 +4,7 @@ import { h, icon } from "./dom.js";
 
 /**
  * Closed until somebody wants to know; nothing where all is carried, or nothing is stated.
- * @param {import("./transcript.js").Content} content
+ * @param {import("./client/transcript.js").Content} content
  * @returns {HTMLElement[]}
  */
 export function unsupported({ grounding, parts }) {

@@ -4,7 +4,7 @@ import { chatOf, hashOf } from "./address.js";
 import * as api from "./api.js";
 import { ChatList } from "./chat_list.js";
 import { Composer } from "./composer.js";
-import { Connection } from "./connection.js";
+import { Connection } from "./client/connection.js";
 import { Conversation } from "./conversation.js";
 import { h, icon } from "./dom.js";
 import { Drawers } from "./drawers.js";

@@ -10,7 +10,7 @@
  */
 
 import { Tree } from "./branches.js";
-import { SEALED, apply, empty, end, fromDocument } from "./transcript.js";
+import { SEALED, apply, empty, end, fromDocument } from "./client/transcript.js";
 
 const RETRY_MS = 2_000;
 
@@ -20,7 +20,7 @@ const RETRY_MS = 2_000;
  * @property {string} question
  * @property {?string} after the answer that it follows, empty for none; null: the message before it
  * @property {?string} ask idempotency key while the question is not accepted
- * @property {import("./transcript.js").Transcript} transcript
+ * @property {import("./client/transcript.js").Transcript} transcript
  * @property {boolean} stopping
  * @property {?{code: string, message: string}} refusal why the question was not taken
  * @property {boolean} acknowledged

@@ -27,7 +27,7 @@ export class Status {
     this.#retry.addEventListener("click", retry);
   }
 
-  /** @param {import("./connection.js").State} state */
+  /** @param {import("./client/connection.js").State} state */
   show(state) {
     clearInterval(this.#timer);
     const returning = state.name === "waiting" || (state.name === "connecting" && this.#wasOpen);

@@ -38,7 +38,7 @@ export class StepsView {
     return this.#records;
   }
 
-  /** @param {import("./transcript.js").Content} content */
+  /** @param {import("./client/transcript.js").Content} content */
   update({ decision, retrieval, records, grounding, timing }) {
     const state = [decision, retrieval, records, grounding, timing];
     if (this.#shown?.every((value, index) => value === state[index])) return;

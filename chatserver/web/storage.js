@@ -60,7 +60,7 @@ export class Storage {
     write(this.local, `draft.${chat}`, text);
   }
 
-  /** @param {import("./transcript.js").Transcript[]} transcripts of unfinished answers */
+  /** @param {import("./client/transcript.js").Transcript[]} transcripts of unfinished answers */
   saveTranscripts(transcripts) {
     write(this.session, "transcripts", transcripts.length ? transcripts : null);
   }

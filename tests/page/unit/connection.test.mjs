@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { Connection, backoff } from "../../../chatserver/web/connection.js";
+import { Connection, backoff } from "../../../clients/js/connection.js";
 
 /** The browser's end of a WebSocket, moved by the test instead of a network. */
 class Wire {

@@ -1,6 +1,6 @@
 /** An answer's log for these tests, and the folding of it. */
 
-import { apply, empty } from "../../../chatserver/web/transcript.js";
+import { apply, empty } from "../../../clients/js/transcript.js";
 
 export const ANSWER = "a1";
 export const EPOCH = "e1";

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { HttpError } from "../../../chatserver/web/api.js";
 import { Session } from "../../../chatserver/web/session.js";
 import { Storage } from "../../../chatserver/web/storage.js";
-import { textOf } from "../../../chatserver/web/transcript.js";
+import { textOf } from "../../../clients/js/transcript.js";
 import { ANSWER, CHUNKS, EPOCH, answerLog, fold } from "./logs.mjs";
 import { seeded } from "./random.mjs";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { apply, citationAt, empty, end, fromDocument, textOf } from "../../../chatserver/web/transcript.js";
+import { apply, citationAt, empty, end, fromDocument, textOf } from "../../../clients/js/transcript.js";
 import { ANSWER, EPOCH, answerLog, fold } from "./logs.mjs";
 
 const LOG = answerLog();

@@ -26,7 +26,7 @@ export const REFUSALS = {
 export const backoff = (attempt, random) => random() * Math.min(CAP_MS, BASE_MS * 2 ** attempt);
 
 /**
- * @typedef {{name: "connecting"|"open"|"draining"|"waiting"|"refused", waitMs?: number, message?: string}} State
+ * @typedef {{name: "connecting"|"open"|"draining"|"waiting"|"refused"|"closed", waitMs?: number, message?: string}} State
  */
 export class Connection {
   #options;
@@ -42,23 +42,30 @@ export class Connection {
   state = { name: "connecting" };
 
   /**
-   * @param {{url: string, onEvent: (event: object) => void, onState: (state: State) => void,
+   * @param {{url: string, protocols?: string[], onEvent: (event: object) => void, onState: (state: State) => void,
    *   WebSocket?: typeof WebSocket, random?: () => number, now?: () => number}} options
    */
   constructor(options) {
-    const defaults = { WebSocket: globalThis.WebSocket, random: Math.random, now: () => performance.now() };
+    const page = { protocols: [PROTOCOL], WebSocket: globalThis.WebSocket };
+    const defaults = { ...page, random: Math.random, now: () => performance.now() };
     this.#options = { ...defaults, ...options };
   }
 
   /** Connects now, whatever the wait was. */
   start() {
     this.#abandon();
-    const socket = new this.#options.WebSocket(this.#options.url, [PROTOCOL]);
+    const socket = new this.#options.WebSocket(this.#options.url, this.#options.protocols);
     this.#socket = socket;
     this.#become({ name: "connecting" });
     this.#watch = setTimeout(() => this.#lost(), WELCOME_MS);
     socket.onmessage = ({ data }) => this.#receive(data);
     socket.onclose = ({ code }) => this.#closed(code);
+  }
+
+  /** Ends it for good: nothing more is heard, and nothing comes back by itself. */
+  stop() {
+    this.#abandon();
+    this.#become({ name: "closed" });
   }
 
   /** Whether the command went out: only an open connection sends, nothing is queued behind the caller's back. */

@@ -1,0 +1,7 @@
+/** The JavaScript client of chatserver. The chat page is built on these same modules. */
+
+export { Client } from "./client.js";
+export { Connection } from "./connection.js";
+export { HttpError, doors } from "./doors.js";
+export { Failure } from "./stream.js";
+export { textOf } from "./transcript.js";
