@@ -3,7 +3,7 @@
     python -m benchmarks.answers DIR… [--weights FILE | --model] --json OUT [--png OUT]
 
 A DIR is as `benchmarks.answer_cases` says. Corpora go through the real ingest, questions through the real retrieval
-and the extractive model; with `--model` through the real prompt and the configured language model (`CHATSERVER_MODEL`
+and the extractive model; with `--model` through the real prompt and the configured language model (`OPENAI_BASE_URL`
 and its like), whose answer counts as refused when it cites nothing. Figures are in percent but for words, sentences,
 AUC and milliseconds. Where the weights were trained on a set, its figures flatter: `benchmarks.train_selector` prints
 those of unseen questions.
@@ -40,7 +40,7 @@ from benchmarks.retrieval import percentiles
 from chatserver.models.extractive import Extract, ExtractiveModel, Tier, extract
 from chatserver.models.port import Model
 from chatserver.models.weights import Limits, Weights, parse, shipped
-from chatserver.settings import Settings
+from chatserver.settings import load_settings
 from retrieval.embedders.wordllama import WordLlamaEmbedder
 from retrieval.text import words
 
@@ -241,7 +241,7 @@ def main() -> None:
     arguments = parser.parse_args()
     weights = parse(arguments.weights.read_text("utf-8")) if arguments.weights else None
     directories = [directory.resolve() for directory in arguments.directories]
-    model = configured(Settings()) if arguments.model else None
+    model = configured(load_settings()) if arguments.model else None
     results = asyncio.run(run(directories, Console(width=160), weights, model=model))
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     arguments.json.write_text(json.dumps(results, indent=2) + "\n")

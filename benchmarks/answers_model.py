@@ -70,4 +70,4 @@ def configured(settings: Settings) -> Model:
         case "scripted":
             return ScriptedModel()
         case _:
-            raise SystemExit("--model asks the configured language model: set CHATSERVER_MODEL=openai and its like")
+            raise SystemExit("--model asks the configured language model: set OPENAI_API_KEY or OPENAI_BASE_URL")

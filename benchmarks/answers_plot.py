@@ -47,7 +47,8 @@ def _refusal(results: Mapping[str, Any], axis: Any) -> None:
             axis.plot(result["refused"]["false"] or 0, result["refused"]["off_topic"], "o", color=f"C{index}")
     axis.set_xlabel("answered questions refused, %")
     axis.set_ylabel("off-topic, or without gold: refused, %")
-    axis.legend(fontsize=6, loc="lower right")
+    if axis.get_lines():
+        axis.legend(fontsize=6, loc="lower right")
 
 
 def _latency(results: Mapping[str, Any], axis: Any) -> None:
