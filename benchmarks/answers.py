@@ -166,7 +166,9 @@ def mean(values: Sequence[float]) -> float | None:
 def curve(answered: Sequence[float], others: Sequence[float]) -> list[tuple[float, float]]:
     """For each limit that refuses so many percent of the answered questions, how many percent of the others it does."""
     ordered = sorted(answered)
-    limits = {share: ordered[min(share * len(ordered) // 100, len(ordered) - 1)] for share in SHARES if ordered}
+    limits = {
+        share: ordered[min(share * len(ordered) // 100, len(ordered) - 1)] for share in SHARES if ordered and others
+    }
     return [(share, percent(one < limit for one in others) or 0.0) for share, limit in limits.items()]
 
 

@@ -88,4 +88,4 @@ async def test_a_configured_model_is_measured_by_the_same_table(tmp_path: Path) 
 def test_a_curve_tells_what_a_share_of_false_refusals_buys(others: Sequence[float], refused: float) -> None:
     """The first point refuses no answered question."""
     assert curve([0.5, 0.6, 0.7], others)[0] == (0, refused)
-    assert curve([], others) == []
+    assert curve([], others) == curve([0.5], []) == []
