@@ -18,6 +18,7 @@ from chatserver.models.openai_compatible import Limits, OpenAICompatibleModel
 from chatserver.pipeline.port import Pipeline, Question
 from chatserver.settings import Generation, Model, Settings
 from chatserver.wiring import open_knowledge, open_pipeline
+from chatserver.wiring.threads import start_threads
 from retrieval.types import LegState
 
 ANSWER_TIMEOUT_S = 120.0
@@ -70,6 +71,7 @@ async def answered(pipeline: Pipeline, number: int, missing: Counter[str] | None
 async def patient() -> dict[str, Any]:
     """One, five and a hundred at once against a model that takes two seconds; and the threads meanwhile."""
     figures: dict[str, Any] = {}
+    await start_threads()  # as a server does
     async with (
         ingested() as settings,
         serving(FaultyModel(answer_s=2.0)) as server,

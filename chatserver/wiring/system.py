@@ -24,6 +24,7 @@ from chatserver.wiring.answers import open_answers
 from chatserver.wiring.jobs import feeding, jobs_of
 from chatserver.wiring.knowledge import Knowledge, open_knowledge
 from chatserver.wiring.pipeline import open_pipeline
+from chatserver.wiring.threads import start_threads
 
 _FLUSH_S = 0.5
 """For sending what the log has, when a drain has used its budget up."""
@@ -61,6 +62,7 @@ class System:
 async def open_system(settings: Settings, *, model: Model | None = None) -> AsyncIterator[System]:
     """Everything a server needs, closed in the reverse order; `model` takes the place of the configured one. Raises
     `LogUnavailable`, `RetrievalError`."""
+    await start_threads()
     async with AsyncExitStack() as stack:
         knowledge = await stack.enter_async_context(open_knowledge(settings))
         answers = await open_answers(settings)

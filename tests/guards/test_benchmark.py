@@ -1,5 +1,4 @@
 import json
-import os
 
 import pytest
 
@@ -42,11 +41,10 @@ async def test_every_question_has_an_end_when_everything_fails() -> None:
 @pytest.mark.timeout(180)
 async def test_many_at_once_take_no_thread_more_and_none_hangs() -> None:
     """One, five and a hundred questions to a model that takes two seconds: one is answered within 5 s and five within
-    10 s, and each of a hundred has an end. Threads are no more than asyncio's pool, which has a few for each core."""
+    10 s, and each of a hundred has an end. A hundred take not one thread more than one."""
     figures = await patient()
     assert [figures[f"at_once_{n}_completed"] for n in (1, 5)] == [1, 5]
     assert figures["at_once_100_hangs"] == 0
     assert figures["at_once_1_longest_s"] < 5
     assert figures["at_once_5_longest_s"] < 10
-    pool = min(32, (os.cpu_count() or 1) + 4)
-    assert figures["at_once_100_threads"] <= figures["at_once_1_threads"] + pool
+    assert figures["at_once_100_threads"] == figures["at_once_1_threads"]
