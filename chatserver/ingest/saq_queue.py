@@ -31,6 +31,7 @@ _DELIVERIES: Final = 1_000
 _LOOK_S: Final = 1.0
 _GRACE_S: Final = 2  # for telling the queue of what was handed over: else it is delivered again only after a sweep
 _OFFERED: Final = 1_000
+_CLOSE_S: Final = 1.0
 
 Perform = Callable[[str], Awaitable[None]]
 """Runs a job if it can be claimed, until it has ended here."""
@@ -118,4 +119,10 @@ class SaqJobs:
             beating.cancel()
 
     async def aclose(self) -> None:
-        await self._queue.disconnect()
+        """Takes a second at most, and never raises: saq connects once more to say goodbye, maybe to a Redis that is
+        away."""
+        try:
+            async with asyncio.timeout(_CLOSE_S):
+                await self._queue.disconnect()
+        except Exception as error:  # redis-py raises many kinds
+            log.info("left the queue of jobs without a word", error=type(error).__name__)

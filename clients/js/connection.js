@@ -60,6 +60,7 @@ export class Connection {
     this.#watch = setTimeout(() => this.#lost(), WELCOME_MS);
     socket.onmessage = ({ data }) => this.#receive(data);
     socket.onclose = ({ code }) => this.#closed(code);
+    socket.onerror = () => {}; // the close says it all; without a listener the `ws` package throws, even after our close
   }
 
   /** Ends it for good: nothing more is heard, and nothing comes back by itself. */
