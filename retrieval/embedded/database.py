@@ -9,6 +9,9 @@ Theory of operation
     the process, not of the machine; one with FULL is on the disk, and with it everything committed before it. A
     group is committed FULL when any write in it asked for that.
 
+    No cursor leaves its thread. A connection keeps its statements by their text, and a cursor that dies in another
+    thread resets the one that it used, under the hands of whoever runs it at that moment ("API misuse").
+
     Several processes may hold the file open: SQLite serialises the transactions, `foreign_commits` tells whether
     another process has committed.
 """
@@ -71,14 +74,15 @@ class Database:
         return db
 
     async def read(self, run: Callable[[sqlite3.Connection], T]) -> T:
-        """Runs `run` in a reader thread, on a read-only connection that sees the last commit."""
+        """Runs `run` in a reader thread, on a read-only connection that sees the last commit. A cursor that `run`
+        returns is closed and given as None."""
         result: T = await self._submit(self._reads, run)
         return result
 
     async def write(self, run: Callable[[sqlite3.Connection], T], *, durable: bool = False) -> T:
         """Runs `run` in a transaction; returns its result once that is committed. An exception of `run` undoes
-        what it did, and only that. Raises `sqlite3.Error` when the commit fails (disk full): then nothing of it is
-        kept."""
+        what it did, and only that. A cursor that `run` returns is closed and given as None. Raises `sqlite3.Error`
+        when the commit fails (disk full): then nothing of it is kept."""
         result: T = await self._submit(self._writes, run, durable=durable)
         return result
 
@@ -204,7 +208,11 @@ def _next_group(queue: "SimpleQueue[_Job | None]", limit: int) -> list[_Job] | N
 
 def _run(connection: sqlite3.Connection, write: _Job) -> None:
     try:
-        write.result = write.run(connection)
+        result = write.run(connection)
+        if isinstance(result, sqlite3.Cursor):
+            result.close()
+        else:
+            write.result = result
     except BaseException as error:  # handed to the caller
         write.error = error
 

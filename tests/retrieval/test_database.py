@@ -131,3 +131,17 @@ async def test_closing_finishes_what_is_queued_and_is_idempotent(db: Database) -
     with sqlite3.connect(db.path) as connection:
         assert connection.execute("SELECT count(*) FROM things").fetchone() == (50,)
     connection.close()
+
+
+async def test_a_cursor_stays_in_its_thread(db: Database) -> None:
+    """Whoever dropped it elsewhere would reset the statement of the write that runs at that moment."""
+    kept: list[sqlite3.Cursor] = []
+
+    def run(connection: sqlite3.Connection) -> sqlite3.Cursor:
+        kept.append(connection.execute("SELECT name FROM things"))
+        return kept[0]
+
+    assert await db.read(run) is None
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        kept.pop().fetchall()
+    assert await db.write(run) is None
