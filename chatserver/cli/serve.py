@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,9 @@ from chatserver.supervisor.supervisor import Supervisor, Timing
 from chatserver.supervisor.watch import source_changes
 
 SAMPLE = Path(__file__).resolve().parents[2] / "examples" / "cooling-unit"
+
+METRICS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+"""What prometheus-client looks for when it is imported."""
 
 # What the parent does, and its processes need not know.
 _OURS = ("host", "port", "uds", "fd", "reload", "workers")
@@ -51,7 +55,8 @@ def serve(
         asyncio.run(_check_knowledge(settings))
         watched = [Path(directory) for directory in options.pop("reload_dirs", [])]
         configure_logs()
-        return asyncio.run(_supervise(settings, options, listener, url, watched))
+        with _counted_together():
+            return asyncio.run(_supervise(settings, options, listener, url, watched))
 
 
 def _listener(options: Mapping[str, Any]) -> tuple[socket.socket, str]:
@@ -75,6 +80,21 @@ def _unlinked(unix_socket: str | None) -> Iterator[None]:
     finally:
         if unix_socket:
             Path(unix_socket).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _counted_together() -> Iterator[None]:
+    """A directory that the server processes, and the workers that they start, write their metrics into, so that any of
+    them can tell those of all. Not for this process, which serves nobody: it is made last."""
+    if os.environ.get(METRICS_DIRECTORY):
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="chatserver-metrics-", ignore_cleanup_errors=True) as directory:
+        os.environ[METRICS_DIRECTORY] = directory
+        try:
+            yield
+        finally:
+            del os.environ[METRICS_DIRECTORY]
 
 
 async def _supervise(

@@ -22,6 +22,7 @@ from chatserver.delivery.feed import Feed
 from chatserver.delivery.feeds import Feeds
 from chatserver.delivery.outbox import Outbox, Tail
 from chatserver.delivery.socket import Socket, SocketClosed
+from chatserver.delivery.watch import UNWATCHED, DeliveryWatch
 from chatserver.protocol import events
 from chatserver.protocol.codes import CloseCode, ErrorCode
 from chatserver.protocol.session import Close, Conversation, Effect, Follow, Perform, Send, Unfollow
@@ -54,6 +55,7 @@ class Connection:
         session: Conversation,
         feeds: Feeds,
         performer: Performer,
+        watch: DeliveryWatch = UNWATCHED,
     ) -> None:
         self.id = id
         self.identity = identity
@@ -61,6 +63,9 @@ class Connection:
         self._session = session
         self._feeds = feeds
         self._performer = performer
+        self._watch = watch
+        self.ended_with = CloseCode.GOING_AWAY
+        """What its end is called once it has ended; as it stands, the peer left."""
         self._outbox = Outbox()
         self._first: Sequence[Follow] = ()
         """What it follows from the beginning."""
@@ -219,6 +224,7 @@ class Connection:
                     self._sending = None
         except TimeoutError:
             log.info("slow consumer dropped", connection=self.id)
+            self.ended_with = CloseCode.TOO_SLOW
             try:
                 async with asyncio.timeout(_CLOSE_S):
                     await self._socket.close(CloseCode.TOO_SLOW, "too slow")
@@ -241,6 +247,7 @@ class Connection:
                 self.close(self._finishing.code, self._finishing.reason)
             if self._closing is not None:
                 await self._send_events()
+                self.ended_with = self._closing.code
                 self._is_sending = True  # the close may stall like any other frame
                 await self._socket.close(self._closing.code, self._closing.reason)
                 return
@@ -265,6 +272,7 @@ class Connection:
             self._performer.sending(tail.feed.answer)
         await self._send(frames)
         tail.next += len(frames)
+        self._watch.sent(len(frames))
         if tail.done and self._outbox.tails.get(delivery) is tail:  # a resume may have moved the cursor
             self._drop_tail(delivery)
             self._performer.delivered(tail.feed.answer)

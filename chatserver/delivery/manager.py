@@ -18,6 +18,7 @@ from chatserver.delivery.feeds import Feeds
 from chatserver.delivery.performer import LogPerformer
 from chatserver.delivery.socket import Socket
 from chatserver.delivery.timeline import Timeline
+from chatserver.delivery.watch import UNWATCHED, DeliveryWatch
 from chatserver.generation.generations import Generations
 from chatserver.protocol.codes import CloseCode, ErrorCode
 from chatserver.protocol.commands import Ask, InvalidCommand
@@ -52,18 +53,20 @@ class ConnectionManager:
         policy: DeliveryPolicy,
         *,
         quotas: Quotas = UNLIMITED,
+        watch: DeliveryWatch = UNWATCHED,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
         rng: random.Random | None = None,
     ) -> None:
         self._policy = policy
+        self._watch = watch
         self._clock = clock
         self._wall_clock = wall_clock
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self._feeds = Feeds(answers)
         self._timeline = Timeline(answers)
         self._performer = LogPerformer(
-            answers, generations, self._timeline, provider_keys=policy.provider_keys, quotas=quotas
+            answers, generations, self._timeline, provider_keys=policy.provider_keys, quotas=quotas, watch=watch
         )
         self._connections: dict[str, Connection] = {}
         self._gone = asyncio.Event()
@@ -113,8 +116,10 @@ class ConnectionManager:
             conversation,
             self._feeds,
             self._performer,
+            self._watch,
         )
         self._connections[connection.id] = connection
+        self._watch.opened()
         try:
             connection.greet(self._welcome(connection))
             if self._draining:
@@ -124,6 +129,7 @@ class ConnectionManager:
             await connection.run()
         finally:
             del self._connections[connection.id]
+            self._watch.closed(connection.ended_with)
             self._gone.set()
 
     def drain(self) -> None:

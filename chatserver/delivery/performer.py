@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -11,11 +11,14 @@ from chatserver.access.identity import Identity
 from chatserver.access.quotas import UNLIMITED, Exceeded, Quotas
 from chatserver.answers.log import AnswerLog, LogUnavailable
 from chatserver.answers.meta import AFTER, HISTORY, AnswerMeta, NewAnswer
+from chatserver.answers.position import Verdict
 from chatserver.delivery.timeline import Timeline
+from chatserver.delivery.watch import UNWATCHED, DeliveryWatch
 from chatserver.generation.generations import Generations
 from chatserver.protocol import commands
 from chatserver.protocol.codes import ErrorCode
-from chatserver.protocol.session import Conversation, Effect, Perform
+from chatserver.protocol.events import Resumed
+from chatserver.protocol.session import Conversation, Effect, Follow, Perform, Send
 from retrieval.errors import InvalidFilter
 from retrieval.filters import parse as parse_filter
 
@@ -35,6 +38,7 @@ class LogPerformer:
         *,
         provider_keys: bool = False,
         quotas: Quotas = UNLIMITED,
+        watch: DeliveryWatch = UNWATCHED,
         clock: Callable[[], float] = time.time,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
@@ -43,6 +47,7 @@ class LogPerformer:
         self._timeline = timeline
         self._provider_keys = provider_keys
         self._quotas = quotas
+        self._watch = watch
         self._clock = clock
         self._new_id = new_id
 
@@ -60,10 +65,12 @@ class LogPerformer:
                     return await self._stop(identity, session, asked)
         except LogUnavailable as error:
             log.warning("command not carried out", command=asked.type, error=str(error))
+            self._watch.refused(ErrorCode.UNAVAILABLE)
             message = "The answer log is away; nothing is lost, try again."
             return session.failed(ErrorCode.UNAVAILABLE, message, id=asked.reply_to, retry_after_ms=_RETRY_MS)
         except Exception:
             log.exception("command failed", command=asked.type)
+            self._watch.refused(ErrorCode.INTERNAL)
             return session.failed(ErrorCode.INTERNAL, "Something went wrong on our side.", id=asked.reply_to)
 
     def sending(self, answer: str) -> None:
@@ -71,10 +78,18 @@ class LogPerformer:
 
     def delivered(self, answer: str) -> None:
         self._timeline.note(answer, "delivered", self._clock())
+        self._watch.delivered()
 
     async def ask(self, identity: Identity, ask: commands.Ask) -> AnswerMeta:
         """Makes the question durable, or finds what is known under its id, which no quota keeps from its asker. Raises
         `InvalidCommand`, `LogUnavailable`."""
+        try:
+            return await self._asked(identity, ask)
+        except commands.InvalidCommand as error:
+            self._watch.refused(error.code)
+            raise
+
+    async def _asked(self, identity: Identity, ask: commands.Ask) -> AnswerMeta:
         try:
             parse_filter(ask.filter or {})
         except InvalidFilter as error:
@@ -138,6 +153,7 @@ class LogPerformer:
         meta = await self._answers.acknowledge(identity.user, ack.answer, ack.seq)
         if meta is not None and meta.delivered:
             self._timeline.note(meta.answer, "acknowledged", self._clock())
+            self._watch.acknowledged()
         return [] if meta else _unknown(session, ack.answer)
 
     async def _stop(self, identity: Identity, session: Conversation, stop: commands.Stop) -> Sequence[Effect]:
@@ -162,7 +178,21 @@ class LogPerformer:
                 meta = await self._answers.meta(cursor.answer)
                 if meta is not None and identity.owns(meta.question):
                     known[meta.answer] = meta
-        return session.resumed(resume, pending, known)
+        effects = session.resumed(resume, pending, known)
+        for verdict in _verdicts(effects):
+            self._watch.resumed(verdict)
+        return effects
+
+
+def _verdicts(effects: Sequence[Effect]) -> Iterator[Verdict]:
+    """As the client is told them; a door without such words resumes what it follows."""
+    for effect in effects:
+        if isinstance(effect, Send) and isinstance(effect.event, Resumed):
+            yield from (row.verdict for row in effect.event.answers)
+            return
+    for effect in effects:
+        if isinstance(effect, Follow):
+            yield Verdict.SNAPSHOT if effect.first == 0 else Verdict.RESUMED
 
 
 def _foreign(ask: commands.Ask) -> commands.InvalidCommand:

@@ -7,6 +7,7 @@ ends when its reader's token does.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
 from typing import Any, TypeAlias
@@ -18,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from chatserver.access.identity import Identity
 from chatserver.access.quotas import Exceeded
+from chatserver.answers.log import LogUnavailable
 from chatserver.edge.gate import Access, Gate, too_much
 from chatserver.edge.problems import Problem
 from chatserver.protocol.codes import ErrorCode
@@ -35,7 +37,7 @@ class Door(Route):
         access: Access = Access.USER,
         **options: Any,
     ) -> None:
-        super().__init__(path, _asked_first(endpoint, access), methods=list(methods), **options)
+        super().__init__(path, _measured(_asked_first(endpoint, access), path), methods=list(methods), **options)
         self.access = access
 
 
@@ -53,6 +55,28 @@ def allowed_namespace(request: Request, namespace: str) -> str:
     if not identity_of(request).may_use(namespace):
         raise Problem(403, ErrorCode.FORBIDDEN, "That namespace is not yours.")
     return namespace
+
+
+def _measured(endpoint: Endpoint, path: str) -> Endpoint:
+    """Tells how long it took until there was something to answer; a stream lasts longer."""
+
+    @wraps(endpoint)
+    async def measured(request: Request) -> Response:
+        began, status = time.perf_counter(), 500
+        try:
+            response = await endpoint(request)
+            status = getattr(response, "status_code", 200)  # a stream's is told when it begins
+            return response
+        except Problem as problem:
+            status = problem.status
+            raise
+        except LogUnavailable:
+            status = 503
+            raise
+        finally:
+            request.app.state.system.metrics.requested(path, request.method, status, time.perf_counter() - began)
+
+    return measured
 
 
 def _asked_first(endpoint: Endpoint, access: Access) -> Endpoint:

@@ -1,5 +1,6 @@
-"""HTTP doors for operators: is it alive, is it ready, what is in flight."""
+"""HTTP doors for operators: is it alive, is it ready, what is in flight, what the numbers are."""
 
+import asyncio
 from dataclasses import asdict
 
 from starlette.requests import Request
@@ -31,6 +32,14 @@ async def inflight(request: Request) -> Response:
     return JSONResponse({"connections": len(system.connections), "generations": running})
 
 
+async def metrics(request: Request) -> Response:
+    """What Prometheus reads, of all processes that serve this socket."""
+    system = request.app.state.system
+    system.sampler.sample()
+    text = await asyncio.to_thread(system.metrics.text)
+    return Response(text, headers={"content-type": "text/plain; version=0.0.4; charset=utf-8"})
+
+
 async def _log_answers(request: Request) -> bool:
     try:
         await request.app.state.system.answers.claimable(1)
@@ -43,4 +52,5 @@ ROUTES = [
     Door("/healthz", healthz, access=Access.PUBLIC),
     Door("/readyz", readyz, access=Access.PUBLIC),
     Door("/v1/inflight", inflight, access=Access.OPERATOR),
+    Door("/metrics", metrics, access=Access.OPERATOR),
 ]

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from chatserver.access.identity import Identity
 from chatserver.access.quotas import Exceeded
 from chatserver.delivery.manager import ConnectionManager
 from chatserver.delivery.socket import SocketClosed
@@ -85,7 +84,8 @@ class ChatSocket:
         self._language = language
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        connections: ConnectionManager = scope["app"].state.system.connections
+        system = scope["app"].state.system
+        connections: ConnectionManager = system.connections
         gate: Gate = scope["app"].state.gate
         offered = [name for name in scope.get("subprotocols", []) if not name.startswith(BEARER_PROTOCOL)]
         wanted = self._language.subprotocol or next(iter(offered), None)
@@ -99,18 +99,18 @@ class ChatSocket:
         try:
             identity = await gate.socket(scope)
         except Problem as problem:
+            system.metrics.delivery.turned_away(close_code(problem))
             await socket.close(close_code(problem), problem.detail)
             return
         if offered and subprotocol is None:
+            system.metrics.delivery.turned_away(CloseCode.POLICY)
             await socket.close(CloseCode.POLICY, f"offer subprotocol {wanted}")
-        else:
-            await self._serve(socket, identity, gate, connections)
-
-    async def _serve(self, socket: AsgiSocket, identity: Identity, gate: Gate, connections: ConnectionManager) -> None:
+            return
         try:
             with gate.quotas.connection(identity):
                 await connections.serve(socket, identity, self._language.conversation(connections.limits))
         except Exceeded as error:
+            system.metrics.delivery.turned_away(close_code(too_much(error)))
             told = Error(code=error.code, message=error.message, retry_after_ms=round(error.retry_after_s * 1000))
             with suppress(SocketClosed):
                 await socket.send([told.frame()])

@@ -47,7 +47,7 @@ class CachedEmbedder:
         self.name = embedder.name
         self.dimension = embedder.dimension
         self._embedder = embedder
-        self._caches = [_Tier(cache) for cache in caches]
+        self._caches = [_Tier(cache, watch) for cache in caches]
         self._watch = watch
         self._flights: dict[Key, _Flight] = {}
 
@@ -122,10 +122,12 @@ async def _follow(flights: Mapping[Key, _Flight]) -> dict[Key, Sourced]:
 class _Tier:
     """A cache that is passed by while it can't be asked."""
 
-    def __init__(self, cache: VectorCache) -> None:
+    def __init__(self, cache: VectorCache, watch: Watch) -> None:
         self.name = cache.name
+        self._watch = watch
         self._cache = cache
         self._lost = False
+        watch.cache_changed(self.name, here=True)
 
     async def get(self, keys: Sequence[Key], dimension: int) -> dict[Key, Vector]:
         try:
@@ -147,9 +149,11 @@ class _Tier:
     def _gone(self, error: CacheUnavailable) -> None:
         if not self._lost:
             log.warning("embedding cache lost", cache=self.name, error=str(error))
+            self._watch.cache_changed(self.name, here=False)
         self._lost = True
 
     def _here(self) -> None:
         if self._lost:
             log.info("embedding cache back", cache=self.name)
+            self._watch.cache_changed(self.name, here=True)
         self._lost = False

@@ -27,6 +27,7 @@ from chatserver.answers.meta import AnswerMeta
 from chatserver.answers.states import AnswerState, sealed_by
 from chatserver.generation.buffer import EntryBuffer
 from chatserver.generation.continuation import Continuation
+from chatserver.generation.watch import UNWATCHED, GenerationWatch
 from chatserver.pipeline.port import Pipeline, Question
 from chatserver.protocol import chunks
 from chatserver.protocol.chunks import Chunk, Citation
@@ -74,6 +75,7 @@ class Generation:
         pace: Pace,
         clock: Callable[[], float],
         batch_id: Callable[[], str],
+        watch: GenerationWatch = UNWATCHED,
     ) -> None:
         self.meta = meta
         self.claim = claim
@@ -87,6 +89,7 @@ class Generation:
         self._pace = pace
         self._clock = clock
         self._batch_id = batch_id
+        self._watch = watch
         self._buffer = EntryBuffer(pace.buffer_entries)
         self._telling: asyncio.Timeout | None = None
         self._end: _End | None = None
@@ -106,6 +109,7 @@ class Generation:
                 await self._flush()
                 heartbeat.cancel()
         except* Fenced:
+            self._watch.fenced()
             log.info("generation fenced", answer=self.claim.answer, generation=self.claim.generation)
 
     def stop(self) -> None:
@@ -208,19 +212,26 @@ class Generation:
             linger_s = self._pace.linger_s if last["type"] == "text-delta" else 0.0
         try:
             await self._answers.release(self.claim)
+            self._watch.handed_over()
         except LogUnavailable as error:
             log.warning("claim not released, it will expire", answer=self.claim.answer, error=str(error))
 
     def _note(self, batch: Sequence[Chunk]) -> None:
         """Remembers when the milestones of the answer's life became visible."""
         for chunk in batch:
-            if (name := _MILESTONES.get(chunk["type"])) is not None:
+            if (kind := chunk["type"]) == "text-delta":
+                continue
+            self._watch.told(chunk)
+            if (name := _MILESTONES.get(kind)) is not None:
                 if name == "last_text":
                     self._marks.pop(name, None)
+                if name == "first_text" and name not in self._marks:
+                    self._watch.first_text(self.progress_at - self.meta.question.asked_at)
                 self._marks.setdefault(name, self.progress_at)
 
     async def _sealed(self, state: AnswerState) -> None:
         self._marks["sealed"] = self.progress_at
+        self._watch.sealed(state, self.progress_at - self.meta.question.asked_at)
         try:
             await self._answers.mark(self.claim.answer, self._marks)
         except LogUnavailable as error:
@@ -228,7 +239,7 @@ class Generation:
         log.info("answer sealed", answer=self.claim.answer, state=state, entries=self.head, **self._marks)
 
     async def _append(self, batch: Batch) -> None:
-        attempt = 0
+        attempt, began = 0, self._clock()
         while True:
             try:
                 appended = await self._answers.append(self.claim, batch, self._pace.lease_s)
@@ -238,9 +249,11 @@ class Generation:
                 if attempt == 0:
                     log.warning("append failed, trying again", answer=self.claim.answer, error=str(error))
                 attempt += 1
+                self._watch.append_failed()
                 await asyncio.sleep(wait_s)
         self.head = appended.head
         self.progress_at = self._clock()
+        self._watch.appended(len(batch.entries), max(0.0, self.progress_at - began))
         if appended.stop_requested:
             self.stop()
 

@@ -22,6 +22,7 @@ from chatserver.answers.turns import startable
 from chatserver.generation.continuation import continue_after
 from chatserver.generation.generation import Generation, Pace
 from chatserver.generation.keys import ProviderKeys
+from chatserver.generation.watch import UNWATCHED, GenerationWatch
 from chatserver.models.port import Turn
 from chatserver.pipeline.port import Pipeline, Question
 from chatserver.protocol import chunks
@@ -68,6 +69,7 @@ class Generations:
         max_owners: int = MAX_OWNERS,
         jobs: bool = False,
         seeks: bool = True,
+        watch: GenerationWatch = UNWATCHED,
         clock: Callable[[], float] = time.time,
         batch_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
@@ -81,6 +83,7 @@ class Generations:
         self._max_owners = max_owners
         self._jobs = jobs
         self._seeks = seeks
+        self._watch = watch
         self._clock = clock
         self._batch_id = batch_id
         self._keys = ProviderKeys()
@@ -118,6 +121,7 @@ class Generations:
         `LogUnavailable`."""
         meta, fresh = await self._answers.create(replace(new, own_key=provider_key is not None))
         if fresh:
+            self._watch.asked()
             if provider_key is not None:
                 self._keys.keep(meta.answer, provider_key)
             if self._is_crowded:
@@ -139,6 +143,10 @@ class Generations:
         if meta is not None and (running := self._running.get(answer)):
             running.stop()
         return meta
+
+    def __len__(self) -> int:
+        """How many run here."""
+        return len(self._running)
 
     def inflight(self) -> list[InFlight]:
         return [_in_flight(generation) for generation in self._running.values()]
@@ -191,6 +199,7 @@ class Generations:
             if claimed is not None and claimed[0].generation > self._max_owners:
                 await self._give_up(*claimed)
             elif claimed is not None:
+                self._watch.began(claimed[0].generation)
                 generation = await self._prepare(*claimed)
                 self._running[answer] = generation
                 del self._starting[answer]
@@ -222,6 +231,7 @@ class Generations:
         await self._answers.append(
             claim, Batch(self._batch_id(), meta.head, entries, AnswerState.FAILED), self._pace.lease_s
         )
+        self._watch.sealed(AnswerState.FAILED, max(0.0, self._clock() - meta.question.asked_at))
 
     async def _prepare(self, claim: Claim, meta: AnswerMeta) -> Generation:
         logged = await read_chunks(self._answers, meta)
@@ -235,6 +245,7 @@ class Generations:
             pace=self._pace,
             clock=self._clock,
             batch_id=self._batch_id,
+            watch=self._watch,
         )
 
     async def _history(self, meta: AnswerMeta) -> tuple[Turn, ...]:

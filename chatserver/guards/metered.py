@@ -5,6 +5,7 @@ from contextlib import aclosing
 from typing import Final
 
 from chatserver.access.quotas import Quotas
+from chatserver.guards.watch import Watch
 from chatserver.models.port import Model, ModelError, ModelPart, ModelRequest, TextPart, UsagePart
 
 CHARACTERS: Final = 3
@@ -13,12 +14,14 @@ the estimate errs towards too much, so that stopping early saves nobody their ce
 
 
 class MeteredModel:
-    """Tells `quotas` what each call has cost; one with the asker's own key costs the server nothing."""
+    """Tells `quotas` what each call has cost; one with the asker's own key costs the server nothing. `watch` hears
+    what the model says that it was, whoever pays."""
 
-    def __init__(self, model: Model, quotas: Quotas) -> None:
+    def __init__(self, model: Model, quotas: Quotas, watch: Watch) -> None:
         self.name = model.name
         self._model = model
         self._quotas = quotas
+        self._watch = watch
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelPart, None]:
         usage: UsagePart | None = None
@@ -35,6 +38,8 @@ class MeteredModel:
             refused = not written
             raise
         finally:
+            if usage is not None:
+                self._watch.spoke(usage.input_tokens, usage.output_tokens)
             if request.provider_key is None and not (refused and usage is None):
                 spent = usage or _estimated(request, written)
                 await self._quotas.spent(request.user, spent.input_tokens, spent.output_tokens)

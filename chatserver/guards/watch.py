@@ -27,6 +27,12 @@ class Watch(Protocol):
     def embedded(self, source: str, texts: int) -> None:
         """Vectors came from `source`: the name of a cache, or `model` when they were computed."""
 
+    def cache_changed(self, cache: str, here: bool) -> None:
+        """A cache was lost, or is back."""
+
+    def spoke(self, input_tokens: int, output_tokens: int) -> None:
+        """A model told what it has read and written for one answer."""
+
 
 class Counts:
     """A `Watch` that counts."""
@@ -36,6 +42,7 @@ class Counts:
         self.retries: Counter[str] = Counter()
         self.changes: Counter[tuple[str, State]] = Counter()
         self.vectors: Counter[str] = Counter()
+        self.tokens: Counter[str] = Counter()
 
     def attempted(self, upstream: str, outcome: Outcome, seconds: float) -> None:
         self.attempts[upstream, outcome] += 1
@@ -48,6 +55,12 @@ class Counts:
 
     def embedded(self, source: str, texts: int) -> None:
         self.vectors[source] += texts
+
+    def cache_changed(self, cache: str, here: bool) -> None:
+        return
+
+    def spoke(self, input_tokens: int, output_tokens: int) -> None:
+        self.tokens.update(input=input_tokens, output=output_tokens)
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from chatserver.generation.generations import Generations
 from chatserver.ingest.jobs import Jobs
 from chatserver.ingest.performing import IngestPipeline
 from chatserver.ingest.spool import Spool
+from chatserver.metrics.metrics import Metrics
+from chatserver.metrics.sampling import Sampler, sampled
 from chatserver.settings import Settings
 from chatserver.wiring.answers import open_answers
 from chatserver.wiring.knowledge import Knowledge, open_knowledge
@@ -62,7 +65,8 @@ async def open_jobs(settings: Settings, *, seeks: bool) -> AsyncIterator[Here]:
     """`running` looks for jobs by itself (`seeks`), or performs what it is told to. Raises `LogUnavailable`,
     `RetrievalError`."""
     async with AsyncExitStack() as stack:
-        knowledge = await stack.enter_async_context(open_knowledge(settings))
+        metrics = Metrics()
+        knowledge = await stack.enter_async_context(open_knowledge(settings, metrics.upstreams))
         answers = await open_answers(settings)
         stack.push_async_callback(answers.aclose)
         running = Generations(
@@ -75,8 +79,10 @@ async def open_jobs(settings: Settings, *, seeks: bool) -> AsyncIterator[Here]:
             history_turns=0,
             jobs=True,
             seeks=seeks,
+            watch=metrics.jobs,
         )
         await stack.enter_async_context(running)
+        await stack.enter_async_context(sampled(Sampler(metrics, answers, jobs_running=partial(len, running))))
         yield Here(jobs_of(settings, answers, knowledge, lambda: None), answers, running)
 
 

@@ -46,7 +46,7 @@ async def open_pipeline(
     advisor = None
     if decide_s and isinstance(model, FormModel):
         advisor = Advisor(GuardedForms(model, knowledge.upstreams.decisions, decide_s), prompts, budget)
-    guarded = GuardedModel(MeteredModel(model, quotas), knowledge.upstreams.model)
+    guarded = GuardedModel(MeteredModel(model, quotas, knowledge.upstreams.watch), knowledge.upstreams.model)
     try:
         yield AnswerPipeline(
             retriever,

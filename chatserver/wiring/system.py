@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from chatserver.access.quotas import Quotas
 from chatserver.answers.log import AnswerLog
@@ -15,6 +16,8 @@ from chatserver.delivery.manager import ConnectionManager, DeliveryPolicy
 from chatserver.generation.generation import Pace
 from chatserver.generation.generations import Generations
 from chatserver.ingest.jobs import Jobs
+from chatserver.metrics.metrics import Metrics
+from chatserver.metrics.sampling import Sampler, sampled
 from chatserver.models.port import Model
 from chatserver.protocol.codes import CloseCode
 from chatserver.protocol.session import Limits
@@ -43,12 +46,15 @@ class System:
     jobs: Jobs
     work: asyncio.Event
     """Set when a job has come, for who runs or offers them."""
+    metrics: Metrics
+    sampler: Sampler
     draining: bool = False
 
     async def drain(self) -> None:
         """Takes no new question, ends or hands over what runs within the budget, delivers, closes with 1012. A peer
         that does not read has what is left of the budget, so that it can't keep the process."""
         self.draining = True
+        self.metrics.draining()
         ends = time.monotonic() + self.settings.generation.drain_s
         self.connections.drain()
         await self.generations.drain(self.settings.generation.drain_s)
@@ -63,8 +69,9 @@ async def open_system(settings: Settings, *, model: Model | None = None) -> Asyn
     """Everything a server needs, closed in the reverse order; `model` takes the place of the configured one. Raises
     `LogUnavailable`, `RetrievalError`."""
     await start_threads()
+    metrics = Metrics()
     async with AsyncExitStack() as stack:
-        knowledge = await stack.enter_async_context(open_knowledge(settings))
+        knowledge = await stack.enter_async_context(open_knowledge(settings, metrics.upstreams))
         answers = await open_answers(settings)
         stack.push_async_callback(answers.aclose)
         quotas = await stack.enter_async_context(open_quotas(settings))
@@ -79,6 +86,7 @@ async def open_system(settings: Settings, *, model: Model | None = None) -> Asyn
                 max_running=settings.generation.max_answers,
                 max_each=own_limit(settings, settings.quotas.user_answers, "user_answers"),
                 history_turns=settings.generation.history_turns,
+                watch=metrics.answers,
             )
         )
         delivery = settings.delivery
@@ -89,11 +97,20 @@ async def open_system(settings: Settings, *, model: Model | None = None) -> Asyn
             stall_s=delivery.stall_s,
             provider_keys=settings.model.allow_provider_keys,
         )
-        connections = await stack.enter_async_context(ConnectionManager(answers, generations, policy, quotas=quotas))
+        connections = await stack.enter_async_context(
+            ConnectionManager(answers, generations, policy, quotas=quotas, watch=metrics.delivery)
+        )
         work = asyncio.Event()
         jobs = jobs_of(settings, answers, knowledge, work.set)
         await stack.enter_async_context(feeding(settings, answers, work))
-        system = System(settings, answers, generations, connections, knowledge, quotas, jobs, work)
+        sampler = Sampler(
+            metrics,
+            answers,
+            answers_running=partial(len, generations),
+            connections=partial(len, connections),
+        )
+        await stack.enter_async_context(sampled(sampler))
+        system = System(settings, answers, generations, connections, knowledge, quotas, jobs, work, metrics, sampler)
         yield system
         if not system.draining:  # stopped without a signal: hand over at once rather than let leases expire
             await generations.drain(0)

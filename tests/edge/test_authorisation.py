@@ -74,6 +74,7 @@ MATRIX: Mapping[tuple[str, str], Row] = {
     ("GET", "/v1/jobs/{job}/events"): Row(404, 404, 401, 401, path="/v1/jobs/job-none/events"),
     ("POST", "/v1/jobs/{job}/retry"): Row(404, 404, 401, 401, path="/v1/jobs/job-none/retry"),
     ("GET", "/v1/inflight"): OPERATOR,
+    ("GET", "/metrics"): OPERATOR,
     ("WEBSOCKET", "/ws"): SOCKET,
     ("WEBSOCKET", "/ws/ai-sdk"): Row("start", "no-active", "4401", "4401", body=RESUME),
 }

@@ -7,6 +7,7 @@ import pytest
 from chatserver.access.identity import Identity
 from chatserver.access.quotas import UNLIMITED
 from chatserver.guards.metered import MeteredModel
+from chatserver.guards.watch import Counts
 from chatserver.models.port import Context, Message, ModelError, ModelRequest, TextPart, UsagePart
 from chatserver.models.scripted import Fault, ScriptedModel, Step
 
@@ -33,7 +34,7 @@ class Ledger:
 async def spent(*steps: Step, request: ModelRequest = REQUEST, parts: int = 100) -> list[tuple[str, int, int]]:
     """What is charged for an answer of which so many parts are read."""
     ledger = Ledger()
-    stream = MeteredModel(ScriptedModel(list(steps)), ledger).stream(request)
+    stream = MeteredModel(ScriptedModel(list(steps)), ledger, Counts()).stream(request)
     async for _ in stream:
         parts -= 1
         if not parts:
@@ -61,9 +62,9 @@ async def test_a_model_that_refuses_costs_nothing_and_one_that_breaks_does() -> 
     """What was told before the failure was paid for."""
     ledger = Ledger()
     with pytest.raises(ModelError):
-        _ = [part async for part in MeteredModel(ScriptedModel([Fault("refused")]), ledger).stream(REQUEST)]
+        _ = [part async for part in MeteredModel(ScriptedModel([Fault("refused")]), ledger, Counts()).stream(REQUEST)]
     assert ledger.entries == []
-    broken = MeteredModel(ScriptedModel([TextPart("abc"), Fault("broken")]), ledger)
+    broken = MeteredModel(ScriptedModel([TextPart("abc"), Fault("broken")]), ledger, Counts())
     with pytest.raises(ModelError):
         _ = [part async for part in broken.stream(REQUEST)]
     assert ledger.entries == [("ada", 100, 1)]

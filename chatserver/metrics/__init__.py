@@ -1,0 +1,1 @@
+"""What an operator sees of the server in numbers, for Prometheus."""
