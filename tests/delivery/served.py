@@ -28,6 +28,7 @@ from chatserver.edge.problems import Problem, on_bug, on_http_exception, on_log_
 from chatserver.edge.websocket import AI_SDK, ChatSocket
 from chatserver.generation.generation import Pace
 from chatserver.generation.generations import Generations
+from chatserver.metrics.metrics import Metrics
 from chatserver.pipeline.port import Question
 from chatserver.protocol import chunks
 from chatserver.protocol.chunks import Chunk, Citation
@@ -100,6 +101,7 @@ class System:
     generations: Generations
     connections: ConnectionManager
     pipeline: ScriptedPipeline
+    metrics: Metrics = field(default_factory=Metrics)
     draining: bool = False
     server: uvicorn.Server = field(init=False)
     address: str = field(init=False)
