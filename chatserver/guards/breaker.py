@@ -5,6 +5,10 @@ Theory of operation
                                      ▲                           │
                                      └──────the probe fails──────┘
 
+    Calls that were under way together when something hiccuped tell of one hiccup, however many they are: the failures
+    in a row open the breaker once one of them is of a call that began after another had failed. (At 20 questions at
+    once a pause of two seconds was five failures within 60 ms, and cost a minute without an upstream that was well.)
+
     Each state has a number of its own, its era. A call is admitted in an era, and how it ends counts in that era
     only: a slow call from before the breaker opened neither closes it nor keeps it open. In half-open one call is
     admitted, the probe, and all others are refused until it has ended. A call that is given up (its caller was
@@ -32,7 +36,8 @@ class BreakerOpen(Exception):
 
 
 class Breaker:
-    """For one upstream and one event loop. Opens after `failures` in a row (None: never); `changed` is told each new
+    """For one upstream and one event loop. Opens after `failures` in a row (None: never), unless all were under
+    way at the same time; `changed` is told each new
     state."""
 
     def __init__(
@@ -50,6 +55,9 @@ class Breaker:
         self._state = State.CLOSED
         self._era = 0
         self._failures = 0
+        self._admitted = 0
+        self._first_failed = 0
+        """How many calls had been admitted at the first of the failures in a row."""
         self._until = 0.0
         self._probing = False
 
@@ -67,7 +75,8 @@ class Breaker:
             if self._probing:
                 raise BreakerOpen(0.0)
             self._probing = True
-        return Admission(self, self._era)
+        self._admitted += 1
+        return Admission(self, self._era, self._admitted)
 
     def _succeeded(self, era: int) -> None:
         if era == self._era:
@@ -75,10 +84,13 @@ class Breaker:
             if self._state is State.HALF_OPEN:
                 self._become(State.CLOSED)
 
-    def _failed(self, era: int) -> None:
+    def _failed(self, era: int, number: int) -> None:
         if era == self._era:
+            if not self._failures:
+                self._first_failed = self._admitted
             self._failures += 1
-            too_many = self._limit is not None and self._failures >= self._limit
+            lasts = number > self._first_failed or self._limit == 1
+            too_many = self._limit is not None and self._failures >= self._limit and lasts
             if too_many or self._state is State.HALF_OPEN:
                 self._until = self._clock() + self._open_s
                 self._become(State.OPEN)
@@ -102,12 +114,13 @@ class Admission:
 
     _breaker: Breaker
     _era: int
+    _number: int
 
     def succeeded(self) -> None:
         self._breaker._succeeded(self._era)
 
     def failed(self) -> None:
-        self._breaker._failed(self._era)
+        self._breaker._failed(self._era, self._number)
 
     def given_up(self) -> None:
         self._breaker._given_up(self._era)

@@ -44,6 +44,21 @@ def test_a_success_forgets_the_failures_before_it(breaker: Breaker) -> None:
     assert breaker.state is State.CLOSED
 
 
+def test_one_hiccup_is_not_a_row_of_failures(breaker: Breaker) -> None:
+    """Twenty calls that were under way together fail together: the next one is let through, and its failure opens."""
+    for call in [breaker.admit() for _ in range(20)]:
+        call.failed()
+    fail(breaker, 1)  # let through
+    assert breaker.state is State.OPEN
+
+
+def test_a_breaker_of_one_failure_opens_at_the_first(clock: Clock) -> None:
+    """There is no row to wait for."""
+    breaker = Breaker(failures=1, clock=clock)
+    fail(breaker, 1)
+    assert breaker.state is State.OPEN
+
+
 def test_exactly_one_call_probes(breaker: Breaker, clock: Clock, seen: list[State]) -> None:
     """When the time is up one of twenty callers is admitted; its success lets all in."""
     fail(breaker, 3)
