@@ -210,6 +210,8 @@ class RedisAnswerLog:
         meta = meta_of(await self._reads.call("HMGET", meta_key(answer), *META))
         if meta is None:
             self._expect_all()
+            if self._restorer.lacks_ours:
+                raise LogUnavailable("answers of this process are still being put back")
         return meta
 
     async def of_ask(self, user: str, ask_id: str) -> AnswerMeta | None:

@@ -105,17 +105,23 @@ class Restorer:
         """This may be a Redis that has lost what other nodes are about to put back: what it lacks is not yet gone."""
         return _monotonic() < self._patient_until
 
+    @property
+    def lacks_ours(self) -> bool:
+        """What this process has to put back is not there yet, however long that takes."""
+        return self._unfinished
+
     def reconnected(self) -> None:
         """Called after a new connection: this may be another Redis, or one that has forgotten its last second."""
         self._patient_until = _monotonic() + PATIENT_S
         self._reconnected.set()
 
     async def note_runs(self) -> bool:
-        """Whether all masters are those that they were last time, not started anew since, as far as they answer."""
-        masters = {**self._reads.masters, **self._writes.masters}  # either may meet a new one first
-        replies = await asyncio.gather(*map(_run_of, masters.values()), return_exceptions=True)
+        """Whether all masters are those that they were last time, not started anew since: as far as they can be asked,
+        on whichever of our links to them. The one may be back long before the other."""
+        links = [*self._reads.masters.items(), *self._writes.masters.items()]
+        replies = await asyncio.gather(*(_run_of(link) for _, link in links), return_exceptions=True)
         known, self._runs = self._runs, self._runs.copy()
-        for address, run in zip(masters, replies, strict=True):
+        for (address, _), run in zip(links, replies, strict=True):
             if isinstance(run, str):
                 self._runs[address] = run
             elif not isinstance(run, LogUnavailable):

@@ -86,8 +86,7 @@ async def test_a_flush_in_the_middle_of_an_answer(nodes: list[Server], redis: Re
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.slow  # unsteady: failed once in two whole runs, the verdict read B before all was put back; cause open
-@pytest.mark.parametrize("away_s", [2, 30])
+@pytest.mark.parametrize("away_s", [2, pytest.param(30, marks=pytest.mark.slow)])
 async def test_redis_away_in_the_middle_of_answers(nodes: list[Server], redis: RedisServer, away_s: float) -> None:
     """Killed, and back after a while without its memory: a question asked meanwhile is refused with a time to come
     back, answers under way wait, and go on by themselves to their end, as if nothing had been."""

@@ -10,6 +10,7 @@ from chatserver.answers.log import AnswerLog, Appended, Claim, Fenced, LogUnavai
 from chatserver.answers.meta import AnswerMeta
 from chatserver.answers.redis import RedisAnswerLog
 from chatserver.answers.states import AnswerState
+from chatserver.redis.address import Address
 from tests.contracts.answer_logs import batch, begun, claimed, entry, question, read_all
 from tests.contracts.redis_server import RedisServer, redis_server
 from tests.delivery.conformance.proxy import proxy
@@ -285,6 +286,31 @@ async def test_every_link_may_come_back_later(log: RedisAnswerLog, redis: RedisS
     await asyncio.sleep(0.05)
     with pytest.raises(LogUnavailable, match="started anew"):
         await log.claimable(10)
+
+
+async def test_nothing_is_gone_before_the_link_that_puts_it_back_is_there(
+    log: RedisAnswerLog, redis: RedisServer
+) -> None:
+    """Readers' link to a new Redis is back before the writers': what is not there yet is not told to be gone."""
+    await begun(log, entries=3)
+    (writes,) = log._writes.masters.values()
+    place = writes._address
+    at = Address.parse(f"redis://127.0.0.1:{free_port()}")  # nobody listens there
+    writes._elsewhere = lambda: at
+    redis.kill()
+    redis.start()
+    await eventually(lambda: log._reads.ready, within_s=30)
+    for _ in range(50):
+        with pytest.raises(LogUnavailable):
+            await log.meta("a1")
+        await asyncio.sleep(0.002)
+    await eventually(lambda: log._restorer.lacks_ours, within_s=30)
+    log._restorer._patience_with_run = log._restorer._patient_until = 0.0
+    with pytest.raises(LogUnavailable):
+        await log.meta("a1")
+    at = place
+    await reconnected(log)
+    assert await grows(log, 3)
 
 
 async def test_a_sealed_log_that_differs_is_not_told_on(log: RedisAnswerLog, redis: RedisServer) -> None:

@@ -78,6 +78,8 @@ class Judge:
         self.accepted: dict[str, str] = {}
         self.pending: dict[str, Frame] = {}
         self.retry_after_s = 0.0
+        self._refused: dict[str, Frame] = {}
+        """The error events of pending asks that this connection has to tell again."""
         self._connection = -1
         self._socket: ClientConnection | None = None
         self._left: list[ClientConnection | None] = []
@@ -97,6 +99,7 @@ class Judge:
             proxy=None,
         )
         self._connection += 1
+        self._refused.clear()
         return await self.next("welcome")
 
     async def send(self, kind: str, **fields: Any) -> None:
@@ -246,12 +249,14 @@ class Judge:
         return not self.pending and all(kept.ended for kept in self.answers.values())
 
     async def step(self, *chats: str) -> None:
-        """Reads one event of the connection; comes back when there is none."""
+        """Tells again what was refused, or reads one event of the connection; comes back when there is none."""
         try:
             if self._socket is None:
                 await self.come_back(*chats)
+            elif self._refused:
+                await self._ask_again()
             else:
-                await self._ask_again_if_refused(await self.read())
+                await self.read()
         except (Closed, OSError, websockets.InvalidHandshake):
             self.cut()
 
@@ -261,11 +266,11 @@ class Judge:
         for chat in chats:
             await self.resume(chat)
 
-    async def _ask_again_if_refused(self, event: Frame) -> None:
-        refused = self.pending.get(event.get("id", ""))
-        if refused is not None and event["type"] == "error":
-            await asyncio.sleep(event["retry_after_ms"] / 1000)
-            await self.send("ask", **refused)
+    async def _ask_again(self) -> None:
+        id, error = self._refused.popitem()
+        if id in self.pending:
+            await asyncio.sleep(error["retry_after_ms"] / 1000)
+            await self.send("ask", **self.pending[id])
 
     def _note(self, direction: Direction, frame: Frame) -> None:
         self.journal.records.append(Record(self._connection, time.monotonic(), direction, frame))
@@ -287,6 +292,8 @@ class Judge:
             case "end":
                 if (kept := self.answers.get(event["answer"])) is not None:
                     kept.ended = kept.seq == event["seq"]
+            case "error" if event.get("id") in self.pending:
+                self._refused[event["id"]] = event
             case "draining":
                 self.retry_after_s = event["retry_after_ms"] / 1000
 
