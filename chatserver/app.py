@@ -17,6 +17,7 @@ from chatserver.edge import (
     ai_sdk,
     answers,
     completions,
+    described,
     events,
     graph,
     ingest,
@@ -63,6 +64,7 @@ def create_app(
         chosen = settings or load_settings()
         async with open_system(chosen, model=model) as system, asyncio.TaskGroup() as group:
             app.state.system = system
+            app.state.descriptions = {}
             app.state.gate = Gate(identify or _identify(chosen), chosen.access.origins, system.quotas)
             host = WorkerHost(chosen, system.answers, system.work)
             hosting = group.create_task(host.run(), name="worker host")
@@ -84,6 +86,7 @@ def create_app(
             *ingest.ROUTES,
             *jobs.ROUTES,
             *operations.ROUTES,
+            *described.ROUTES,
             *page.ROUTES,
         ],
         exception_handlers={

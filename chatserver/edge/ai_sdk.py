@@ -9,8 +9,10 @@ from chatserver.answers.document import read_chunks
 from chatserver.answers.log import AnswerLog
 from chatserver.answers.meta import AnswerMeta
 from chatserver.delivery.manager import ConnectionManager
+from chatserver.edge.about import EVENTS, JSON, About, Contents, gives
 from chatserver.edge.answers import owned_chat
 from chatserver.edge.bodies import as_problem, read_body
+from chatserver.edge.description import documents
 from chatserver.edge.doors import Door, identity_of
 from chatserver.edge.streaming import EVENT_STREAM, Head, StreamedAnswer
 from chatserver.generation.generations import Generations
@@ -23,6 +25,10 @@ from chatserver.protocol.ui_messages import Body, ChatRequest, asked, messages_o
 ANSWER_HEADER = "x-chatserver-answer"
 """Names the answer that a response tells."""
 _HEADERS = {**EVENT_STREAM, "x-vercel-ai-ui-message-stream": "v1"}
+
+
+class Turn(ChatRequest, Body):
+    """What the transport sends, and beside it what an application adds."""
 
 
 async def post_chat(request: Request) -> Response:
@@ -64,7 +70,8 @@ async def get_messages(request: Request) -> Response:
 
 def _ask(body: bytes, max_characters: int) -> commands.Ask:
     value = commands.json_object(body)
-    fields = asked(commands.validated(ChatRequest, value), commands.validated(Body, value), fresh=uuid.uuid4().hex)
+    turn = commands.validated(Turn, value)
+    fields = asked(turn, turn, fresh=uuid.uuid4().hex)
     ask = commands.validated(commands.Ask, {"type": "ask", **fields})
     commands.check_question(ask, max_characters)
     return ask
@@ -81,9 +88,18 @@ def _stream(request: Request, meta: AnswerMeta) -> StreamedAnswer:
     return StreamedAnswer(connections, identity_of(request), Telling(meta, ui_stream(meta)), head, breaks_off=True)
 
 
+_TELLS = {ANSWER_HEADER: "The answer's id.", "x-vercel-ai-ui-message-stream": "`v1`."}
+_STREAM: Contents = {EVENTS: documents.AnswerEvent}
+"""The last event is `[DONE]`."""
+
 ROUTES = [
-    Door("/api/chat", post_chat, methods=["POST"]),
-    Door("/api/chat/{chat:path}/stream", get_stream, methods=["GET"]),
-    Door("/api/chat/{chat:path}/stream", stop_stream, methods=["DELETE"]),
-    Door("/api/chat/{chat:path}", get_messages),
+    Door(
+        "/api/chat",
+        post_chat,
+        methods=["POST"],
+        about=About(takes={JSON: Turn}, gives={200: _STREAM}, tells=_TELLS),
+    ),
+    Door("/api/chat/{chat:path}/stream", get_stream, about=About(gives={200: _STREAM, 204: None}, tells=_TELLS)),
+    Door("/api/chat/{chat:path}/stream", stop_stream, methods=["DELETE"], about=About(gives={204: None})),
+    Door("/api/chat/{chat:path}", get_messages, about=gives(documents.UiMessages)),
 ]

@@ -5,11 +5,14 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from typing_extensions import TypedDict
 
 from chatserver.answers.branches import told_after
 from chatserver.answers.document import read_document
 from chatserver.answers.log import AnswerLog, ChatSummary
 from chatserver.answers.meta import AnswerMeta
+from chatserver.edge.about import gives
+from chatserver.edge.description import documents
 from chatserver.edge.doors import Door, identity_of, user_of
 from chatserver.edge.problems import Problem
 from chatserver.protocol.codes import ErrorCode
@@ -49,6 +52,7 @@ async def owned_answer(request: Request, id: str) -> AnswerMeta:
 
 
 async def get_answer(request: Request) -> Response:
+    """One answer."""
     answers: AnswerLog = request.app.state.system.answers
     meta = await owned_answer(request, request.path_params["answer"])
     timeline = {"received": meta.question.asked_at, **await answers.timeline(meta.answer)}
@@ -63,6 +67,7 @@ async def owned_chat(request: Request, *, undelivered: bool = False) -> list[Ans
 
 
 async def get_chat(request: Request) -> Response:
+    """The answers of a chat, oldest first; `undelivered` leaves out those that were acknowledged to their end."""
     answers: AnswerLog = request.app.state.system.answers
     undelivered = request.query_params.get("undelivered", "false").lower() in {"1", "true"}
     owned = await owned_chat(request, undelivered=undelivered)
@@ -70,6 +75,7 @@ async def get_chat(request: Request) -> Response:
 
 
 async def get_chats(request: Request) -> Response:
+    """Your chats, last used first."""
     answers: AnswerLog = request.app.state.system.answers
     summaries = await answers.chats(user_of(request), _CHATS)
     if identity_of(request).namespaces is not None:
@@ -94,8 +100,12 @@ async def _owned_part(request: Request, chat: ChatSummary) -> ChatSummary | None
     return replace(chat, title=owned[0].question.text, answers=len(owned))
 
 
+class ChatQuery(TypedDict, total=False):
+    undelivered: bool
+
+
 ROUTES = [
-    Door("/v1/answers/{answer}", get_answer),
-    Door("/v1/chats", get_chats),
-    Door("/v1/chats/{chat:path}/answers", get_chat),
+    Door("/v1/answers/{answer}", get_answer, about=gives(documents.Answer)),
+    Door("/v1/chats", get_chats, about=gives(documents.Chats)),
+    Door("/v1/chats/{chat:path}/answers", get_chat, about=gives(documents.ChatAnswers, query=ChatQuery)),
 ]

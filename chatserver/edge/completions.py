@@ -10,8 +10,10 @@ from starlette.responses import JSONResponse, Response
 
 from chatserver.answers.meta import AnswerMeta
 from chatserver.delivery.manager import ConnectionManager
+from chatserver.edge.about import EVENTS, JSON, About, gives
 from chatserver.edge.ai_sdk import ANSWER_HEADER
 from chatserver.edge.bodies import as_problem, read_body
+from chatserver.edge.description import documents
 from chatserver.edge.doors import Door, identity_of
 from chatserver.edge.streaming import EVENT_STREAM, Head, StreamedAnswer
 from chatserver.generation.generations import Generations
@@ -84,4 +86,23 @@ def _source_urls(request: Request, meta: AnswerMeta) -> SourceUrl:
     return lambda source: f"{request.base_url}v1/passages/{quote(source, safe='')}{query}"
 
 
-ROUTES = [Door("/v1/models", get_models), Door("/v1/chat/completions", post_completion, methods=["POST"])]
+ROUTES = [
+    Door("/v1/models", get_models, about=gives(documents.Models)),
+    Door(
+        "/v1/chat/completions",
+        post_completion,
+        methods=["POST"],
+        about=About(
+            takes={JSON: CompletionRequest},
+            gives={
+                200: {JSON: documents.Completion, EVENTS: documents.CompletionEvent},
+                502: {JSON: documents.CompletionFailure},
+            },
+            headers={
+                _IDEMPOTENCY: "The same one again is the same question, told from its start.",
+                _STOPS_ON_LEAVING: "`true`: who leaves ends the generation.",
+            },
+            tells={ANSWER_HEADER: "The answer's id."},
+        ),
+    ),
+]

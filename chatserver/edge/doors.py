@@ -2,8 +2,9 @@
 
     ROUTES = [Door("/v1/answers/{answer}", get_answer), Door("/healthz", healthz, access=Access.PUBLIC)]
 
-Behind a door that is not public `user_of(request)` and `identity_of(request)` tell who is there. A reply that streams
-ends when its reader's token does.
+`about` says what it takes and gives; no door goes without (`tests/edge/test_description.py`). Behind a door that is
+not public `user_of(request)` and `identity_of(request)` tell who is there. A reply that streams ends when its reader's
+token does.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 from chatserver.access.identity import Identity
 from chatserver.access.quotas import Exceeded
 from chatserver.answers.log import LogUnavailable
+from chatserver.edge.about import About
 from chatserver.edge.gate import Access, Gate, too_much
 from chatserver.edge.problems import Problem
 from chatserver.protocol.codes import ErrorCode
@@ -35,10 +37,12 @@ class Door(Route):
         *,
         methods: Sequence[str] = ("GET",),
         access: Access = Access.USER,
+        about: About | None = None,
         **options: Any,
     ) -> None:
         super().__init__(path, _measured(_asked_first(endpoint, access), path), methods=list(methods), **options)
         self.access = access
+        self.about = about
 
 
 def identity_of(request: Request) -> Identity:

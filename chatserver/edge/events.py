@@ -4,7 +4,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chatserver.answers.meta import AnswerMeta
+from chatserver.edge.about import EVENTS, About
 from chatserver.edge.answers import owned_answer
+from chatserver.edge.description import documents
 from chatserver.edge.doors import Door, identity_of
 from chatserver.edge.streaming import EVENT_STREAM, Head, StreamedAnswer
 from chatserver.protocol.streams import Telling, event_stream, has_all
@@ -26,4 +28,9 @@ def stream_events(request: Request, meta: AnswerMeta) -> Response:
     return StreamedAnswer(connections, identity_of(request), telling, head)
 
 
-ROUTES = [Door("/v1/answers/{answer}/events", get_events)]
+ABOUT_EVENTS = About(
+    gives={200: {EVENTS: documents.AnswerEvent}, 204: None},
+    headers={"last-event-id": "The place of the last event that the client has: what follows it comes."},
+)
+
+ROUTES = [Door("/v1/answers/{answer}/events", get_events, about=ABOUT_EVENTS)]

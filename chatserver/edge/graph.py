@@ -9,7 +9,9 @@ from starlette.responses import JSONResponse, Response
 
 from chatserver.answers.document import read_document
 from chatserver.answers.log import AnswerLog
+from chatserver.edge.about import gives
 from chatserver.edge.answers import owned_answer
+from chatserver.edge.description import documents
 from chatserver.edge.doors import Door, allowed_namespace
 from chatserver.edge.problems import Problem
 from chatserver.pipeline.reached import reached
@@ -34,6 +36,7 @@ class GraphQuery(BaseModel):
 
 
 async def get_graph(request: Request) -> Response:
+    """A part of the graph as a tree: around an `entity`, or how the sources of an `answer` were reached."""
     query = _query(request)
     if query.answer is not None:
         return JSONResponse(await _of_answer(request, query.answer))
@@ -80,4 +83,4 @@ async def _around(graph: GraphStore, centre: str, query: GraphQuery) -> View:
     raise Problem(404, ErrorCode.NOT_FOUND, f"The graph knows nothing called {centre!r}.{hint}")
 
 
-ROUTES = [Door("/v1/graph", get_graph)]
+ROUTES = [Door("/v1/graph", get_graph, about=gives(documents.GraphView, query=GraphQuery))]

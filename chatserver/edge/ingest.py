@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import UploadFile
@@ -10,9 +10,12 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive
+from typing_extensions import TypedDict
 
 from chatserver.access.quotas import Exceeded
+from chatserver.edge.about import JSON, gives
 from chatserver.edge.bodies import read_body, too_large
+from chatserver.edge.description import documents
 from chatserver.edge.doors import Door, allowed_namespace, identity_of, user_of
 from chatserver.edge.gate import Gate, too_much
 from chatserver.edge.jobs import accepted, queue_full, refuse_draining
@@ -62,6 +65,7 @@ class IngestBody(_Body):
 
 
 async def ingest(request: Request) -> Response:
+    """Documents, records and files become a job."""
     refuse_draining(request)
     try:
         await _jobs(request).admit()  # before a body is read
@@ -191,4 +195,22 @@ def _settings(request: Request) -> Ingest:
     return settings
 
 
-ROUTES = [Door("/v1/ingest", ingest, methods=["POST"])]
+class Upload(TypedDict):
+    files: list[bytes]
+    namespace: NotRequired[str]
+
+
+ROUTES = [
+    Door(
+        "/v1/ingest",
+        ingest,
+        methods=["POST"],
+        about=gives(
+            documents.JobAccepted,
+            status=202,
+            takes={JSON: IngestBody, "multipart/form-data": Upload},
+            headers={"idempotency-key": "The same one again is the same job."},
+            tells={"location": "Where the job is."},
+        ),
+    )
+]

@@ -7,29 +7,35 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from chatserver.answers.meta import AnswerMeta
+from chatserver.edge.about import JSON, About, gives
+from chatserver.edge.description import documents
 from chatserver.edge.doors import Door, identity_of, user_of
-from chatserver.edge.events import stream_events
+from chatserver.edge.events import ABOUT_EVENTS, stream_events
 from chatserver.edge.problems import Problem
 from chatserver.ingest.jobs import Jobs, NotEnded, QueueFull
 from chatserver.protocol.codes import ErrorCode
 
 
 async def get_jobs(request: Request) -> Response:
+    """Your jobs, the newest first."""
     jobs: Jobs = request.app.state.system.jobs
     metas = [meta for meta in await jobs.listed(user_of(request)) if identity_of(request).owns(meta.question)]
     return JSONResponse({"jobs": [await jobs.status(meta) for meta in metas]})
 
 
 async def get_job(request: Request) -> Response:
+    """One job."""
     jobs: Jobs = request.app.state.system.jobs
     return JSONResponse(await jobs.status(await _owned(request)))
 
 
 async def get_job_events(request: Request) -> Response:
+    """Its log as server-sent events."""
     return stream_events(request, await _owned(request))
 
 
 async def cancel_job(request: Request) -> Response:
+    """Cancels it; 200 when it has ended already. What is stored by then stays."""
     jobs: Jobs = request.app.state.system.jobs
     meta = await _owned(request)
     cancelled = await jobs.cancel(meta.question.user, meta.answer) or meta
@@ -37,6 +43,7 @@ async def cancel_job(request: Request) -> Response:
 
 
 async def retry_job(request: Request) -> Response:
+    """A failed or cancelled job once more, as a new one."""
     jobs: Jobs = request.app.state.system.jobs
     meta = await _owned(request)
     refuse_draining(request)
@@ -75,9 +82,14 @@ async def _owned(request: Request) -> AnswerMeta:
 
 
 ROUTES = [
-    Door("/v1/jobs", get_jobs),
-    Door("/v1/jobs/{job}", get_job),
-    Door("/v1/jobs/{job}", cancel_job, methods=["DELETE"]),
-    Door("/v1/jobs/{job}/events", get_job_events),
-    Door("/v1/jobs/{job}/retry", retry_job, methods=["POST"]),
+    Door("/v1/jobs", get_jobs, about=gives(documents.JobList)),
+    Door("/v1/jobs/{job}", get_job, about=gives(documents.Job)),
+    Door(
+        "/v1/jobs/{job}",
+        cancel_job,
+        methods=["DELETE"],
+        about=About(gives={200: {JSON: documents.Job}, 202: {JSON: documents.Job}}),
+    ),
+    Door("/v1/jobs/{job}/events", get_job_events, about=ABOUT_EVENTS),
+    Door("/v1/jobs/{job}/retry", retry_job, methods=["POST"], about=gives(documents.JobAccepted, status=202)),
 ]

@@ -8,8 +8,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from typing_extensions import TypedDict
 
+from chatserver.edge.about import JSON, gives
 from chatserver.edge.bodies import read_body
+from chatserver.edge.description import documents
 from chatserver.edge.doors import Door, allowed_namespace
 from chatserver.edge.problems import Problem
 from chatserver.guards.watch import counted_retries
@@ -62,6 +65,7 @@ async def search(request: Request) -> Response:
 
 
 async def get_passage(request: Request) -> Response:
+    """What a citation opens."""
     namespace = allowed_namespace(request, request.query_params.get("namespace", ""))
     documents: DocumentStore = request.app.state.system.knowledge.documents
     found = await documents.passages([request.path_params["passage"]], namespace=namespace)
@@ -117,4 +121,11 @@ def _found(ranked: RankedPassage) -> dict[str, Any]:
     return told | ({"via": asdict(ranked.via)} if ranked.via else {})
 
 
-ROUTES = [Door("/v1/search", search, methods=["POST"]), Door("/v1/passages/{passage:path}", get_passage)]
+class PassageQuery(TypedDict, total=False):
+    namespace: str
+
+
+ROUTES = [
+    Door("/v1/search", search, methods=["POST"], about=gives(documents.SearchResults, takes={JSON: SearchBody})),
+    Door("/v1/passages/{passage:path}", get_passage, about=gives(documents.PassageDocument, query=PassageQuery)),
+]

@@ -8,6 +8,8 @@ from starlette.responses import JSONResponse, Response
 
 from chatserver import __version__
 from chatserver.answers.log import LogUnavailable
+from chatserver.edge.about import JSON, About, gives
+from chatserver.edge.description import documents
 from chatserver.edge.doors import Door
 from chatserver.edge.gate import Access
 
@@ -49,8 +51,13 @@ async def _log_answers(request: Request) -> bool:
 
 
 ROUTES = [
-    Door("/healthz", healthz, access=Access.PUBLIC),
-    Door("/readyz", readyz, access=Access.PUBLIC),
-    Door("/v1/inflight", inflight, access=Access.OPERATOR),
-    Door("/metrics", metrics, access=Access.OPERATOR),
+    Door("/healthz", healthz, access=Access.PUBLIC, about=gives(documents.Health)),
+    Door(
+        "/readyz",
+        readyz,
+        access=Access.PUBLIC,
+        about=About(gives={200: {JSON: documents.Readiness}, 503: {JSON: documents.Readiness}}),
+    ),
+    Door("/v1/inflight", inflight, access=Access.OPERATOR, about=gives(documents.InFlightDocument)),
+    Door("/metrics", metrics, access=Access.OPERATOR, about=About(gives={200: {"text/plain": None}})),
 ]

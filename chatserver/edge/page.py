@@ -8,6 +8,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
+from chatserver.edge.about import About
 from chatserver.edge.doors import Door
 from chatserver.edge.gate import Access
 
@@ -31,10 +32,14 @@ class _Assets(StaticFiles):
 
 
 async def index(request: Request) -> Response:
+    """The chat page."""
     return FileResponse(WEB / "index.html", headers=_HEADERS)
 
 
 # The JavaScript client is the page's as well: `web/client` leads to `clients/js`, and in the wheel is a copy of it.
 _ASSETS = _Assets(directory=WEB, follow_symlink=True)
 
-ROUTES: list[BaseRoute] = [Door("/", index, access=Access.PUBLIC), Mount("/assets", _ASSETS)]
+ROUTES: list[BaseRoute] = [
+    Door("/", index, access=Access.PUBLIC, about=About(gives={200: {"text/html": None}})),
+    Mount("/assets", _ASSETS),
+]

@@ -8,7 +8,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from chatserver.access.identity import Identity
+from chatserver.edge.about import JSON, About, gives
 from chatserver.edge.bodies import read_body
+from chatserver.edge.description import documents
 from chatserver.edge.doors import Door, identity_of
 from chatserver.edge.gate import Access, Gate
 from chatserver.edge.identity import COOKIE, is_loopback
@@ -70,7 +72,13 @@ def _attributes(request: Request) -> dict[str, Any]:
 
 
 ROUTES = [
-    Door("/v1/session", show),
-    Door("/v1/session", begin, methods=["POST"], access=Access.PUBLIC),
-    Door("/v1/session", end, methods=["DELETE"], access=Access.PUBLIC),
+    Door("/v1/session", show, about=gives(documents.Session)),
+    Door(
+        "/v1/session",
+        begin,
+        methods=["POST"],
+        access=Access.PUBLIC,
+        about=gives(documents.Session, takes={JSON: SessionBody}),
+    ),
+    Door("/v1/session", end, methods=["DELETE"], access=Access.PUBLIC, about=About(gives={204: None})),
 ]

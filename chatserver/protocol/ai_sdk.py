@@ -18,23 +18,24 @@ from chatserver.protocol import commands, events
 from chatserver.protocol.codes import CloseCode, ErrorCode
 from chatserver.protocol.commands import Identifier, InvalidCommand
 from chatserver.protocol.session import Close, Effect, Follow, Form, Limits, Perform, Send, Unfollow
+from chatserver.protocol.sparse import Sparse
 from chatserver.protocol.ui_messages import Body, ChatRequest, asked
 
 MESSAGES = 12
 """A request holds the whole chat, with what was found for each answer: so many times a command's length."""
 
 
-class _Request(BaseModel):
+class RequestFrame(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
     request: Identifier = Field(alias="requestId")
 
 
-class _Body(_Request):
+class BodyFrame(RequestFrame):
     body: Body = Body()
 
 
-class _Resume(_Request):
+class ResumeFrame(RequestFrame):
     id: Identifier
 
 
@@ -62,17 +63,12 @@ class Stop(commands.Stop):
         return self.request
 
 
-class _Response(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class Reply(Sparse):
     type: Literal["start", "end", "error", "no-active"]
     request: str = Field(serialization_alias="requestId")
     errorText: str | None = None
     code: ErrorCode | None = None
     retry_after_ms: int | None = None
-
-    def frame(self) -> str:
-        return self.model_dump_json(exclude_none=True, by_alias=True)
 
 
 class AiSdkSession:
@@ -121,9 +117,9 @@ class AiSdkSession:
             return []
         if not pending:
             self._forget(request)
-            return [Send(_Response(type="no-active", request=request))]
+            return [Send(Reply(type="no-active", request=request))]
         newest = max(pending, key=lambda meta: meta.question.asked_at)
-        return self._follow(request, newest, [Send(_Response(type="start", request=request))])
+        return self._follow(request, newest, [Send(Reply(type="start", request=request))])
 
     def failed(
         self,
@@ -137,12 +133,12 @@ class AiSdkSession:
         if self._closed or id is None:
             return []
         self._forget(id)
-        told = _Response(type="error", request=id, errorText=message, code=code, retry_after_ms=retry_after_ms)
+        told = Reply(type="error", request=id, errorText=message, code=code, retry_after_ms=retry_after_ms)
         return [Send(told)]
 
     def ended(self, delivery: str, seq: int, state: AnswerState) -> list[Effect]:
         self._forget(delivery)
-        return [] if self._closed else [Send(_Response(type="end", request=delivery))]
+        return [] if self._closed else [Send(Reply(type="end", request=delivery))]
 
     def drain(self, retry_after_ms: int) -> list[Effect]:
         """There is no frame for it: the transport hears of a restart by the close."""
@@ -158,14 +154,14 @@ class AiSdkSession:
     def _read(self, frame: str | bytes) -> tuple[str, str, dict[str, Any]]:
         """Type, request id and all of a frame. Raises `InvalidCommand`, under the request's id if it has one."""
         value = commands.json_object(commands.checked_frame(frame, MESSAGES * self._limits.max_message_bytes))
-        request = commands.validated(_Request, value).request
+        request = commands.validated(RequestFrame, value).request
         kind = value.get("type")
         if kind not in ("send", "resume", "abort"):
             raise InvalidCommand(ErrorCode.UNKNOWN_TYPE, "Known types are abort, resume, send.", id=request)
         return kind, request, value
 
     def _ask(self, request: str, value: dict[str, Any]) -> Ask:
-        body = commands.validated(_Body, value, id=request).body
+        body = commands.validated(BodyFrame, value, id=request).body
         try:
             fields = asked(commands.validated(ChatRequest, value, id=request), body, fresh=request)
             ask = Ask.model_validate({"type": "ask", "request": request, **fields})
@@ -216,5 +212,5 @@ def chunk_form(request: str, meta: AnswerMeta) -> Form:
 
 
 def _resume(request: str, value: dict[str, Any]) -> Resume:
-    chat = commands.validated(_Resume, value, id=request).id
+    chat = commands.validated(ResumeFrame, value, id=request).id
     return Resume(type="resume", chat=chat, request=request)

@@ -6,7 +6,9 @@ that spells its fields.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias, TypedDict
+from typing import Any, Literal, TypeAlias
+
+from typing_extensions import TypedDict
 
 Chunk: TypeAlias = dict[str, Any]
 """One JSON object with a `type`."""

@@ -12,18 +12,12 @@ from pydantic import BaseModel, ConfigDict
 from chatserver.answers.position import Verdict
 from chatserver.answers.states import AnswerState
 from chatserver.protocol.codes import ErrorCode
+from chatserver.protocol.sparse import Sparse
 
 SUBPROTOCOL = "chat.v1"
 
 
-class _Event(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-    def frame(self) -> str:
-        return self.model_dump_json(exclude_none=True)
-
-
-class Welcome(_Event):
+class Welcome(Sparse):
     type: Literal["welcome"] = "welcome"
     connection: str
     server: str
@@ -32,7 +26,7 @@ class Welcome(_Event):
     resumed: bool = False
 
 
-class Accepted(_Event):
+class Accepted(Sparse):
     type: Literal["accepted"] = "accepted"
     id: str
     answer: str
@@ -40,7 +34,7 @@ class Accepted(_Event):
     epoch: str
 
 
-class End(_Event):
+class End(Sparse):
     type: Literal["end"] = "end"
     answer: str
     seq: int
@@ -57,23 +51,23 @@ class ResumedAnswer(BaseModel):
     verdict: Verdict
 
 
-class Resumed(_Event):
+class Resumed(Sparse):
     type: Literal["resumed"] = "resumed"
     chat: str
     answers: list[ResumedAnswer]
 
 
-class Pong(_Event):
+class Pong(Sparse):
     type: Literal["pong"] = "pong"
     id: str | int
 
 
-class Draining(_Event):
+class Draining(Sparse):
     type: Literal["draining"] = "draining"
     retry_after_ms: int
 
 
-class Error(_Event):
+class Error(Sparse):
     type: Literal["error"] = "error"
     code: ErrorCode
     message: str

@@ -28,7 +28,7 @@ def scripted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("door", ["websocket", "default", "openai", "client"])
+@pytest.mark.parametrize("door", ["websocket", "default", "openai", "client", "asyncapi"])
 def test_a_door_in_node(door: str, packages: Path, scripted: Server, tmp_path: Path) -> None:
     """What the door's own tests say, with the real packages against a real server."""
     ran = subprocess.run(

@@ -50,6 +50,8 @@ MATRIX: Mapping[tuple[str, str], Row] = {
     ("GET", "/"): PUBLIC,
     ("GET", "/healthz"): PUBLIC,
     ("GET", "/readyz"): PUBLIC,
+    ("GET", "/openapi.json"): PUBLIC,
+    ("GET", "/asyncapi.json"): PUBLIC,
     ("GET", "/v1/session"): Row(200, 200, 401, 401),
     ("POST", "/v1/session"): Row(401, 401, 401, 401, body={"token": "proves.nothing"}),
     ("DELETE", "/v1/session"): Row(204, 204, 204, 204),
