@@ -12,6 +12,8 @@ from starlette.routing import Mount, Route, WebSocketRoute
 
 from chatserver.answers.position import Verdict
 from chatserver.app import create_app
+from chatserver.edge.description.openapi import openapi
+from chatserver.edge.doors import Door
 from chatserver.protocol import commands, events
 from chatserver.protocol.codes import CloseCode, ErrorCode
 from chatserver.protocol.session import MAX_OFFENCES
@@ -102,6 +104,15 @@ def test_the_doors_of_the_protocol_page_are_the_servers() -> None:
                 path = re.sub(r":\w+}", "}", route.path)
                 served |= {(method, path) for method in (route.methods or set()) - {"HEAD"}}
     assert shown == served
+
+
+def test_every_door_is_described_for_machines() -> None:
+    """None is left out of OpenAPI (its `about`), each says in a line what it is for, and no two have one name."""
+    doors = [route for route in create_app().routes if isinstance(route, Door)]
+    assert [door.path for door in doors if door.about is None] == []
+    operations = [operation for methods in openapi(doors)["paths"].values() for operation in methods.values()]
+    assert [operation["operationId"] for operation in operations if not operation["summary"]] == []
+    assert len({operation["operationId"] for operation in operations}) == len(operations) >= len(doors)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -2,9 +2,9 @@
 
     ROUTES = [Door("/v1/answers/{answer}", get_answer), Door("/healthz", healthz, access=Access.PUBLIC)]
 
-`about` says what it takes and gives; no door goes without (`tests/edge/test_description.py`). Behind a door that is
-not public `user_of(request)` and `identity_of(request)` tell who is there. A reply that streams ends when its reader's
-token does.
+`about` says what it takes and gives: no door goes without (`tests/test_docs.py`), nor without a call in
+`tests/edge/test_description.py`. Behind a door that is not public `user_of(request)` and `identity_of(request)` tell
+who is there. A reply that streams ends when its reader's token does.
 """
 
 import asyncio
