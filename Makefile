@@ -74,7 +74,7 @@ LOCK := VIRTUAL_ENV=$(VENV) $(BIN)/uv pip compile --quiet --universal --python-v
     --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml
 lock:
 	$(LOCK) --group dev --output-file requirements.lock
-	$(LOCK) --extra pinecone --extra neo4j --extra otel --group build --constraint requirements.lock --output-file deploy/requirements.lock
+	$(LOCK) --extra pinecone --extra neo4j --extra otel --extra files --group build --constraint requirements.lock --output-file deploy/requirements.lock
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

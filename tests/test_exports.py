@@ -36,6 +36,7 @@ COSTLY: dict[str, tuple[str, ...]] = {
         "chatserver.models.openai_compatible",
         "retrieval.pinecone",
     ),  # the openai SDK takes it when it is there
+    "docx": ("chatserver.ingest.formats.docx",),
     "langchain_core": ("retrieval.langchain", "retrieval.pinecone"),
     "langchain_pinecone": ("retrieval.pinecone",),
     "neo4j": ("graph.neo4j.database",),
@@ -51,9 +52,11 @@ COSTLY: dict[str, tuple[str, ...]] = {
     "onnxruntime": (),
     "openai": ("chatserver.models.openai_compatible", "retrieval.pinecone"),
     "pinecone": ("retrieval.pinecone",),
+    "pypdf": ("chatserver.ingest.formats.pdf",),
     "safetensors": (),
     "tokenizers": (),
     "torch": (),
+    "trafilatura": ("chatserver.ingest.formats.html",),
     "wordllama": (),
 }
 

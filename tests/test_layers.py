@@ -64,6 +64,9 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "chatserver.guards",
         "chatserver.guards.breaker",
         "chatserver.guards.watch",
+        "chatserver.ingest.formats",
+        "chatserver.ingest.formats.parsed",
+        "chatserver.ingest.kinds",
         "chatserver.models",
         "chatserver.models.calibration",
         "chatserver.models.chains",
@@ -94,6 +97,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "chatserver.embeddings.port",
         "chatserver.ingest.job",
         "chatserver.ingest.ledger",
+        "chatserver.ingest.parsing",
         "chatserver.models.limits",
         "chatserver.models.port",
         "chatserver.pipeline.followup",
@@ -128,6 +132,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "chatserver.answers.sqlite",
         "chatserver.answers.sqlite_schema",
         "chatserver.embeddings.file_cache",
+        "chatserver.ingest.formats.*",
         "chatserver.ingest.ledger_sqlite",
         "chatserver.ingest.saq_queue",
         "chatserver.embeddings.redis_cache",
@@ -172,6 +177,7 @@ NEVER: dict[str, tuple[str, ...]] = {
 # Every third-party package and the modules that may import it; what is not here may not be imported.
 THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "aiohttp": ("retrieval.pinecone",),
+    "docx": ("chatserver.ingest.formats.docx",),
     "h11": ("chatserver.edge.handshake",),
     "hiredis": ("chatserver.redis.link",),
     "httpx": ("chatserver.access.key_files", "chatserver.cli", "chatserver.client"),
@@ -179,6 +185,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "jwt": ("chatserver.access",),
     "langchain_core": ("retrieval.langchain",),
     "langchain_pinecone": ("retrieval.pinecone",),
+    "lxml": ("chatserver.ingest.formats.docx",),
     "neo4j": ("graph.neo4j.database",),
     "limits": ("chatserver.access.limiting",),
     "numpy": ("retrieval.embedded", "retrieval.embedders"),
@@ -203,10 +210,12 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "semchunk": ("retrieval.chunking",),
     "Stemmer": ("retrieval.text",),
     "stamina": ("chatserver.guards.guard", "chatserver.wiring.upstreams"),
+    "pypdf": ("chatserver.ingest.formats.pdf",),
     "starlette": ("chatserver.app", "chatserver.edge"),
     "structlog": ("chatserver",),
     "typing_extensions": ("chatserver.edge", "chatserver.protocol"),
     "tokenizers": ("retrieval.embedders",),
+    "trafilatura": ("chatserver.ingest.formats.html",),
     "typer": ("chatserver.cli",),
     "uvicorn": ("chatserver.cli", "chatserver.edge.handshake", "chatserver.server_config", "chatserver.supervisor"),
     "watchfiles": ("chatserver.supervisor",),
@@ -216,6 +225,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
 # Packages that one file alone imports, so that replacing the upstream means replacing that file.
 ONE_FILE = (
     "aiohttp",
+    "docx",
     "hiredis",
     "jinja2",
     "langchain_core",
@@ -224,18 +234,31 @@ ONE_FILE = (
     "onnxruntime",
     "openai",
     "pinecone",
+    "pypdf",
     "safetensors",
     "saq",
     "semchunk",
     "Stemmer",
     "tokenizers",
+    "trafilatura",
 )
 
 # Pure code computes. It neither waits nor talks to the machine.
 IMPURE = {"asyncio", "concurrent", "http", "multiprocessing", "socket", "sqlite3", "ssl", "subprocess"}
 
 # Slow to import: only ever inside a function, or at the top of an adapter that wiring itself imports late.
-SLOW = {"aiohttp", "langchain_core", "langchain_pinecone", "neo4j", "onnxruntime", "openai", "pinecone"}
+SLOW = {
+    "aiohttp",
+    "docx",
+    "langchain_core",
+    "langchain_pinecone",
+    "neo4j",
+    "onnxruntime",
+    "openai",
+    "pinecone",
+    "pypdf",
+    "trafilatura",
+}
 
 
 @dataclass(frozen=True)

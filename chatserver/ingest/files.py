@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import orjson
 
+from chatserver.ingest.kinds import HEAD, PARSED, told_otherwise
 from chatserver.ingest.loaders import LOADERS, MAX_LINE
 from chatserver.ingest.report import Problem
 
@@ -37,11 +38,27 @@ def find(paths: Iterable[Path]) -> Found:
             problems.append(Problem("not_found", "no such file or directory", str(root)))
         for path in _walk(root):
             name = path.relative_to(root).as_posix() if root.is_dir() else path.name
-            if PurePosixPath(name).suffix.lower() in LOADERS and (path == root or not _holds_questions(path)):
+            if _is_read(name) and (path == root or not _holds_questions(path)):
                 sources.append(Source(path, name, path.stat().st_size))
             else:
                 skipped.append(name)
     return Found(tuple(sources), tuple(skipped), tuple(problems))
+
+
+def _is_read(name: str) -> bool:
+    ending = PurePosixPath(name).suffix.lower()
+    return ending in LOADERS or ending in PARSED
+
+
+def misnamed(source: Source) -> Problem | None:
+    """What is wrong with the file before it is read: there is nothing in it, or it is of another kind than it is
+    called. Raises OSError. Blocks."""
+    if not source.size:
+        return Problem("empty_file", "the file has nothing in it", source.name)
+    with source.path.open("rb") as file:
+        found = told_otherwise(source.name, file.read(HEAD))
+    ending = PurePosixPath(source.name).suffix
+    return Problem("wrong_type", f"it is called {ending}, but is {found}", source.name) if found else None
 
 
 def _walk(root: Path) -> Iterator[Path]:
@@ -65,18 +82,19 @@ def _holds_questions(path: Path) -> bool:
 
 
 class Lines:
-    """The lines of a file, one at a time; of a line longer than `MAX_LINE` only one byte more. `consumed` bytes are
+    """The lines of a file, one at a time; of a line longer than `longest` only one byte more. `consumed` bytes are
     read so far. Raises OSError. Blocks."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, longest: int = MAX_LINE) -> None:
         self._path = path
+        self._longest = longest
         self.consumed = 0
 
     def __iter__(self) -> Iterator[bytes]:
         with self._path.open("rb") as file:
-            while line := file.readline(MAX_LINE + 1):
+            while line := file.readline(self._longest + 1):
                 self.consumed += len(line)
                 yield line
-                while len(line) > MAX_LINE and not line.endswith(b"\n"):
-                    line = file.readline(MAX_LINE + 1)
+                while len(line) > self._longest and not line.endswith(b"\n"):
+                    line = file.readline(self._longest + 1)
                     self.consumed += len(line)

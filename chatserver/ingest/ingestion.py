@@ -15,16 +15,19 @@ from asyncio import Semaphore
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final, TypeVar
 
 from chatserver.ingest.batch import Batch, Place, Sourced, content_hash, fault_of
 from chatserver.ingest.enriching import Enriching, Extractor
-from chatserver.ingest.files import Lines, Source, find
+from chatserver.ingest.files import Lines, Source, find, misnamed
+from chatserver.ingest.formats.parsed import Parsed, Unreadable
+from chatserver.ingest.kinds import format_of
 from chatserver.ingest.ledger import Note, Paid, Seen, SeenOnce, Unpaid
 from chatserver.ingest.library import SteppedLibrary
 from chatserver.ingest.linker import Linker
-from chatserver.ingest.loaders import Item, Loaded, load
+from chatserver.ingest.loaders import Item, Loaded, load, longest_line
+from chatserver.ingest.parsing import FileParser, NoParser
 from chatserver.ingest.report import IngestReport, Problem, Progress, no_progress
 from chatserver.ingest.sections import passages_of
 from graph.ports import GraphIndex, Library, RecordStore
@@ -78,6 +81,7 @@ class Ingestion:
         *,
         library: Library | None = None,
         extractor: Extractor | None = None,
+        parser: FileParser | None = None,
         paid: Paid | None = None,
         batch: int = 128,
         calls: int = 20,
@@ -91,6 +95,7 @@ class Ingestion:
         self.documents = documents
         self.library = library or SteppedLibrary(documents, vectors, graph)
         self.enriching = Enriching(embedder, extractor, paid or Unpaid(), batch, Semaphore(calls), Semaphore(calls))
+        self.parser = parser or NoParser()
         self.graph = graph
         self.records = records
         self.concurrency = concurrency
@@ -110,7 +115,7 @@ class Ingestion:
         self, sources: Sequence[Source], namespace: str, watching: Watching, report: IngestReport
     ) -> IngestReport:
         """Adds to the report, which is given back."""
-        return await _Run(self, namespace, watching, report).drain(_items(sources, watching.progress))
+        return await _Run(self, namespace, watching, report).drain(_items(sources, self.parser, watching.progress))
 
     async def ingest_documents(
         self, documents: Iterable[Document], namespace: str = "", *, progress: Progress = no_progress
@@ -133,12 +138,17 @@ async def _given(values: Iterable[Document | Record]) -> AsyncIterator[Item]:
         yield Loaded(value, "")
 
 
-async def _items(sources: Sequence[Source], progress: Progress) -> AsyncIterator[Item]:
-    """The items of all files, read off the loop a few at a time."""
+async def _items(sources: Sequence[Source], parser: FileParser, progress: Progress) -> AsyncIterator[Item]:
+    """The items of all files, read off the loop a few at a time, or parsed in another process."""
     total = sum(source.size for source in sources)
     before = 0
     for source in sources:
-        lines = Lines(source.path)
+        if format := format_of(source.name):
+            yield await _parsed(source, format, parser)
+            before += source.size
+            progress("load", before, total)
+            continue
+        lines = Lines(source.path, longest_line(source.name))
         items = _readable(source, lines)
         while some := await asyncio.to_thread(_take, items):
             progress("load", before + lines.consumed, total)
@@ -154,9 +164,27 @@ def _take(items: Iterator[Item]) -> list[Item]:
 
 def _readable(source: Source, lines: Lines) -> Iterator[Item]:
     try:
-        yield from load(source.name, lines)
+        if problem := misnamed(source):
+            yield problem
+        else:
+            yield from load(source.name, lines)
     except OSError:
         yield Problem("unreadable_file", "the file can't be read", source.name)
+
+
+async def _parsed(source: Source, format: str, parser: FileParser) -> Item:
+    try:
+        if problem := await asyncio.to_thread(misnamed, source):
+            return problem
+        return Loaded(_document(source.name, format, await parser.parse(source.path, format)), source.name)
+    except Unreadable as error:
+        return Problem(error.code, str(error), source.name)
+    except OSError:
+        return Problem("unreadable_file", "the file can't be read", source.name)
+
+
+def _document(name: str, format: str, parsed: Parsed) -> Document:
+    return Document(name, parsed.title or PurePosixPath(name).stem, parsed.text, {"format": format, **parsed.metadata})
 
 
 def first_failure(failures: ExceptionGroup[Exception]) -> Exception:

@@ -40,7 +40,13 @@ Loader: TypeAlias = Callable[[str, Iterable[bytes]], Iterator[Item]]
 _TYPE_NAME = re.compile(r"[A-Z]\w*")
 _INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})")
 _FLOAT = re.compile(r"-?(0|[1-9]\d*)(\.\d+)([eE][+-]?\d{1,3})?")
+_WIDE = (b"\xff\xfe", b"\xfe\xff")
 _BOOLEANS = {"true": True, "false": False}
+
+
+def longest_line(name: str) -> int:
+    """Bytes in one line of a file at most: JSON often is all in one."""
+    return MAX_TEXT if PurePosixPath(name).suffix.lower() == ".json" else MAX_LINE
 
 
 def load(name: str, lines: Iterable[bytes]) -> Iterator[Item]:
@@ -78,16 +84,17 @@ def _text(name: str, lines: Iterable[bytes]) -> Iterator[Item]:
 def _whole(name: str, lines: Iterable[bytes]) -> Iterator[str | Problem]:
     """The file's text, or why there is none; nothing for a blank file."""
     data = bytearray()
+    longest = longest_line(name)
     for number, line in enumerate(lines, 1):
         data += line
-        if len(line) > MAX_LINE:
-            yield Problem("line_too_long", f"more than {MAX_LINE} bytes", name, number)
+        if len(line) > longest:
+            yield Problem("line_too_long", f"more than {longest} bytes", name, number)
             return
         if len(data) > MAX_TEXT:
             yield Problem("file_too_large", f"more than {MAX_TEXT} bytes", name)
             return
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-16" if data.startswith(_WIDE) else "utf-8-sig")
     except UnicodeDecodeError as error:
         yield Problem("invalid_utf8", "not UTF-8", name, data.count(b"\n", 0, error.start) + 1)
         return
@@ -113,6 +120,38 @@ def _row(name: str, number: int, line: str) -> Item:
         row = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         return Problem("invalid_json", f"not JSON: {error.msg}", name, number)
+    return _item(name, number, row)
+
+
+def _json(name: str, lines: Iterable[bytes]) -> Iterator[Item]:
+    """A list of rows, an object that has them as `documents` and `records`, or one row. The line of an item is its
+    place in the file, from 1."""
+    for text in _whole(name, lines):
+        if isinstance(text, Problem):
+            yield text
+            return
+        try:
+            held = orjson.loads(text)
+        except orjson.JSONDecodeError as error:
+            yield Problem("invalid_json", f"not JSON: {error.msg}", name, error.lineno)
+            return
+        for number, row in enumerate(_rows(held), 1):
+            item = _item(name, number, row)
+            yield item
+            if isinstance(item, Problem) and item.code == "no_text":
+                return
+
+
+def _rows(held: Any) -> list[Any]:
+    if isinstance(held, list):
+        return held
+    if isinstance(held, dict):
+        groups = [held[key] for key in ("documents", "records") if isinstance(held.get(key), list)]
+        return list(chain(*groups)) if groups else [held]
+    return [held]
+
+
+def _item(name: str, number: int, row: Any) -> Item:
     if not isinstance(row, dict):
         return Problem("invalid_row", "not a JSON object", name, number)
     try:
@@ -252,5 +291,6 @@ LOADERS: Final[Mapping[str, Loader]] = {
     ".markdown": _markdown,
     ".txt": _text,
     ".jsonl": _jsonl,
+    ".json": _json,
     ".csv": _csv,
 }

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator
 
-_HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*$")
-_FENCE = re.compile(r"^ {0,3}(```|~~~)")
+_MARKS = re.compile(r" {0,3}#{1,6}[ \t]")
+_FENCE = re.compile(r" {0,3}(```|~~~)")
+_BLANK = " \t"
 
 
 def headings(text: str) -> Iterator[tuple[int, str]]:
@@ -13,6 +14,13 @@ def headings(text: str) -> Iterator[tuple[int, str]]:
     for line in text.splitlines(keepends=True):
         if _FENCE.match(line):
             fenced = not fenced
-        elif not fenced and (heading := _HEADING.match(line.rstrip("\r\n"))):
-            yield place, heading[1]
+        elif not fenced and (marks := _MARKS.match(line)) and (words := _words(line[marks.end() :])):
+            yield place, words
         place += len(line)
+
+
+def _words(rest: str) -> str:
+    """Without the closing marks. By hand: a regular expression takes the cube of a long line's length."""
+    words = rest.rstrip("\r\n").strip(_BLANK)
+    closed = words.rstrip("#")
+    return closed.rstrip(_BLANK) or words

@@ -7,13 +7,15 @@ from chatserver.ingest.markdown import headings
 from retrieval.chunking import SIZE, chunk
 from retrieval.types import Document, Passage
 
+_HEADED = frozenset({"markdown", "html", "docx"})
+"""Formats whose text is Markdown, as it came or as it was made."""
 _SMALL = SIZE // 4
 """A section shorter than this is told together with the next."""
 
 
 def passages_of(document: Document) -> list[Passage]:
-    """The passages of any document, sections kept apart when it is Markdown."""
-    if document.metadata.get("format") != "markdown":
+    """The passages of any document, sections kept apart when its text is Markdown."""
+    if document.metadata.get("format") not in _HEADED:
         return chunk(document)
     passages = [passage for section in _sections(document) for passage in _shifted(document, *section)]
     if len(passages) == 1:

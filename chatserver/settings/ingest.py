@@ -44,6 +44,30 @@ class Ingest(Group):
         ge=1024,
         description="a larger upload is refused",
     )
+    file_max_bytes: int = Field(
+        default=64 * 1024 * 1024,
+        validation_alias="CHATSERVER_FILE_MAX_BYTES",
+        ge=1024,
+        description="a larger HTML, PDF or Word file is left out",
+    )
+    file_max_pages: int = Field(
+        default=2_000,
+        validation_alias="CHATSERVER_FILE_MAX_PAGES",
+        ge=1,
+        description="a PDF of more pages is left out",
+    )
+    file_s: float = Field(
+        default=60.0,
+        validation_alias="CHATSERVER_FILE_S",
+        gt=0,
+        description="how long one of these files may take to be read, half of it of a processor's time",
+    )
+    file_memory: int = Field(
+        default=1024 * 1024 * 1024,
+        validation_alias="CHATSERVER_FILE_MEMORY",
+        ge=256 * 1024 * 1024,
+        description="bytes of memory that the process which reads one of them may have",
+    )
     path_list: str = Field(
         default="",
         validation_alias="CHATSERVER_INGEST_PATHS",

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from chatserver.guards.watch import Counts, Watch
 from chatserver.ingest.calibration import Calibration
+from chatserver.ingest.formats.isolated import IsolatedParser
+from chatserver.ingest.formats.parsed import Bounds
 from chatserver.ingest.ingestion import Ingestion
 from chatserver.ingest.ledger import Ledger, Unpaid
 from chatserver.ingest.ledger_sqlite import SqliteLedger
@@ -101,6 +103,8 @@ async def open_knowledge(settings: Settings, watch: Watch | None = None) -> Asyn
         # Stores that share a file store a document in one transaction.
         together = settings.pinecone.api_key is None and settings.neo4j.uri is None
         limits = await SqliteLimits.open(database)
+        parser = IsolatedParser(_bounds(settings))
+        stack.push_async_callback(parser.aclose)
         ingestion = Ingestion(
             documents,
             vectors,
@@ -108,6 +112,7 @@ async def open_knowledge(settings: Settings, watch: Watch | None = None) -> Asyn
             graph,
             records,
             library=await SqliteLibrary.open(database, space) if together else None,
+            parser=parser,
             paid=Unpaid() if settings.embeddings.is_local else ledger,  # to keep it costs as much as to make it again
             batch=settings.ingest.batch,
             calls=settings.ingest.calls,
@@ -115,6 +120,11 @@ async def open_knowledge(settings: Settings, watch: Watch | None = None) -> Asyn
             settled=_calibration(settings, documents, hybrid, embedder, limits).settle,
         )
         yield Knowledge(documents, graph, records, hybrid, ingestion, embedder, limits, upstreams, ledger)
+
+
+def _bounds(settings: Settings) -> Bounds:
+    ingest = settings.ingest
+    return Bounds(ingest.file_max_bytes, ingest.file_max_pages, ingest.file_s, ingest.file_memory)
 
 
 def _calibration(

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from chatserver.ingest.formats.isolated import IsolatedParser
+from chatserver.ingest.formats.parsed import Bounds
 from chatserver.ingest.ingestion import Ingestion
 from chatserver.ingest.report import STAGES
 from graph.embedded.records import SqliteRecordStore
@@ -20,6 +22,7 @@ from retrieval.embedded.vectors import SqliteVectorStore
 from retrieval.embedders.wordllama import WordLlamaEmbedder
 from retrieval.errors import Temporary
 from retrieval.types import Document, Vector
+from tests.ingest import documents
 
 
 @dataclass
@@ -168,12 +171,12 @@ async def test_a_bad_file_disturbs_no_other(knowledge: Knowledge, tmp_path: Path
     (folder / "latin.txt").write_bytes(b"caf\xe9")
     (folder / "broken.jsonl").write_text('{"id": "x", "text": "fine"}\n{"id": ')
     (folder / "again.jsonl").write_text('{"id": "P-101", "text": "another"}')
-    (folder / "report.pdf").write_bytes(b"%PDF")
+    (folder / "report.odt").write_bytes(b"PK")
     (folder / "questions.jsonl").write_text('{"id": "q", "question": "Who?"}')
     (folder / "Odd.jsonl").write_text('{"id": "o", "a\\"b": 1}')
     report = await knowledge.ingestion.ingest_paths([folder, tmp_path / "gone.md"])
     assert (report.documents, report.records) == (4, 2)
-    assert report.skipped == ["report.pdf"]
+    assert report.skipped == ["report.odt"]
     assert sorted((problem.code, problem.file.rpartition("/")[2], problem.line) for problem in report.errors) == [
         ("duplicate_id", "passages.jsonl", 1),
         ("empty_file", "empty.md", 0),
@@ -287,3 +290,49 @@ async def test_cancelling_leaves_every_document_whole_or_out(knowledge: Knowledg
     assert report.unchanged >= 100
     assert await knowledge.documents.count() == {"documents": 600, "passages": 600}
     assert len(await knowledge.nearest("pump", 1000)) == 600
+
+
+async def test_a_bad_file_is_left_out_and_the_others_go_in(knowledge: Knowledge, tmp_path: Path) -> None:
+    """Each with its code; what is sound is found by its words, from its page, its PDF and its Word document."""
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    sound: dict[str, bytes | str] = {
+        "a.html": documents.PAGE,
+        "b.pdf": documents.pdf(["Valve V-2 closes."]),
+        "c.docx": documents.docx(),
+    }
+    bad: dict[str, bytes | str] = {
+        "d.pdf": documents.encrypted_pdf(),
+        "e.docx": documents.docx()[:-300],
+        "f.txt": documents.pdf(["x"]),
+        "g.md": "Käse".encode() + "Käse".encode("cp1252"),
+        "h.html": b"",
+        "i.pdf": documents.pdf([""], pictures=True),
+    }
+    documents.write(folder, sound | bad)
+    parser = IsolatedParser(Bounds())
+    ingestion = Ingestion(
+        knowledge.documents, knowledge.vectors, knowledge.embedder, knowledge.graph, knowledge.records, parser=parser
+    )
+    report = await ingestion.ingest_paths([folder])
+    again = await ingestion.ingest_paths([folder])
+    await parser.aclose()
+    assert {problem.file: problem.code for problem in report.errors} == {
+        "d.pdf": "encrypted",
+        "e.docx": "damaged_file",
+        "f.txt": "wrong_type",
+        "g.md": "invalid_utf8",
+        "h.html": "empty_file",
+        "i.pdf": "scanned_only",
+    }
+    assert (report.documents, again.unchanged) == (3, 3)
+    (closing,) = await knowledge.documents.passages(["b.pdf"])
+    assert (closing.text, closing.metadata) == ("Valve V-2 closes.", {"format": "pdf", "pages": 1})
+
+
+async def test_without_the_extra_a_file_is_told(knowledge: Knowledge, tmp_path: Path) -> None:
+    """Where nothing parses, its kind is an error of that file alone."""
+    documents.write(tmp_path, {"a.html": documents.PAGE, "b.md": "# Valve"})
+    report = await knowledge.ingestion.ingest_paths([tmp_path / "a.html", tmp_path / "b.md"])
+    assert [problem.code for problem in report.errors] == ["format_not_installed"]
+    assert report.documents == 1

@@ -188,3 +188,38 @@ def test_no_row_is_a_crash(rows: list[dict[str, object]]) -> None:
     """Fields of wrong types are problems of their lines."""
     found = items("a.jsonl", "\n".join(map(json.dumps, rows)))
     assert len(found) <= len(rows) or not rows
+
+
+def test_json_is_a_list_of_rows_an_object_of_them_or_one_row() -> None:
+    """As they are in JSONL, and as `POST /v1/ingest` takes them; an item is told by its place."""
+    document = {"id": "a", "title": "T", "text": "x"}
+    record = {"collection": "Pump", "id": "P-1", "fields": {"bar": 3}}
+    both = [Document("a", "T", "x"), Record("Pump", "P-1", {"bar": 3})]
+    assert values(items("a.json", json.dumps([document, record]))) == both
+    assert values(items("a.json", json.dumps({"documents": [document], "records": [record]}, indent=2))) == both
+    assert values(items("a.json", json.dumps(document))) == both[:1]
+    assert values(items("Pump.json", '[{"id": "P-1", "bar": 3}]')) == both[1:]
+    assert problems(items("a.json", json.dumps([document, 7, document]))) == [("invalid_row", 2)]
+    assert problems(items("a.json", '{"settings": true}')) == [("no_text", 1)]
+    assert problems(items("a.json", '[\n{"id": }]')) == [("invalid_json", 2)]
+
+
+def test_json_may_be_one_long_line() -> None:
+    """Longer than a row of JSONL."""
+    text = "x" * (MAX_LINE + 1)
+    assert values(items("a.json", json.dumps([{"id": "a", "text": text}]))) == [Document("a", "", text)]
+
+
+def test_wide_text_with_its_mark_is_text() -> None:
+    """UTF-16, as Windows writes it."""
+    (document,) = values(items("a.txt", "Käse".encode("utf-16")))
+    assert isinstance(document, Document)
+    assert document.text == "Käse"
+
+
+def test_a_heading_takes_no_longer_than_its_line() -> None:
+    """A megabyte of blanks within a heading: the time of a regular expression grew with the cube of them."""
+    line = "# a" + " " * 1_000_000 + "b" + " #" * 1_000
+    (document,) = values(items("a.md", line))
+    assert isinstance(document, Document)
+    assert document.title.startswith("a")
