@@ -95,6 +95,28 @@ def test_every_metric_is_there_and_documented(server: Server) -> None:
         assert documented[name] == (kind, seen.labels(sample)), name
 
 
+def test_dashboard_and_alerts_ask_for_what_there_is(server: Server) -> None:
+    """Every metric and label that the dashboard, the rules and the runbook name is in what a server tells after some
+    traffic; only a cache of vectors has none but a server whose embedder is a server's."""
+    seen = scraped(server)
+    there = {(name, label) for name, labels, _ in seen.samples for label in ["", "instance", *labels]}
+    there |= {(name, "") for name in seen.families}
+    there |= {("chatserver_embedding_cache_up", label) for label in ("", "instance")}
+    folders = [ROOT / "deploy" / "prometheus", ROOT / "deploy" / "grafana", ROOT / "docs" / "runbook"]
+    texts = {file.name: file.read_text("utf-8") for folder in folders for file in folder.iterdir()}
+    asked = {(file, *wanted) for file, text in texts.items() for wanted in _asked_for(text)}
+    assert len({name for _, name, _ in asked}) > 40
+    assert [row for row in asked if row[1:] not in there and "cache" not in row] == []
+    labels = {label for _, label in there} | {"cache"}
+    grouped = {
+        label
+        for text in texts.values()
+        for group in re.findall(r"\bby \(([^)]+)\)", text)
+        for label in group.split(", ")
+    }
+    assert grouped - labels == set()
+
+
 async def test_a_killed_process_takes_only_its_gauges_along(server: Server) -> None:
     """After SIGKILL what it has counted stays, what it had open is gone, and its successor is counted."""
     before = scraped(server)
@@ -111,6 +133,13 @@ def test_nothing_is_left_behind(server: Server) -> None:
     assert len(list(temporary(server.data).glob("chatserver-metrics-*"))) == 1
     assert server.stop(PATIENCE_S) == 0
     assert list(temporary(server.data).glob("chatserver-metrics-*")) == []
+
+
+def _asked_for(text: str) -> Iterator[tuple[str, str]]:
+    """The metrics that a text names, each with each label that it is selected by."""
+    for name, selector in re.findall(r"\b(chatserver_[a-z_]+)(?:\{([^}]*)\})?", text):
+        labels = re.findall(r"(\w+)\s*(?:=|!=|=~|!~)\s*\\?\"", selector or "")
+        yield from ((name, label) for label in labels or [""])
 
 
 def _serves(process: psutil.Process) -> bool:
