@@ -85,6 +85,25 @@ def test_compose_mounts_what_is_there() -> None:
     assert [path for path in ours if not (DEPLOY / "compose" / path).exists()] == []
 
 
+def test_compose_watches_its_servers() -> None:
+    """Prometheus asks both servers for their numbers, with a token that is a secret, and Grafana shows them; neither is
+    reached from other machines."""
+    services = compose()["services"]
+    config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text("utf-8"))
+    (job,) = config["scrape_configs"]
+    assert job["static_configs"][0]["targets"] == ["server-1:8000", "server-2:8000"]
+    (secret,) = services["prometheus"]["secrets"]
+    assert secret["target"] == f"/etc/prometheus/{job['authorization']['credentials_file']}"
+    assert secret["source"] in compose()["secrets"]
+    mounted = {volume.split(":")[1] for volume in services["grafana"]["volumes"] if volume.startswith(".")}
+    (provider,) = yaml.safe_load((DEPLOY / "grafana" / "provisioning" / "dashboards.yml").read_text("utf-8"))[
+        "providers"
+    ]
+    assert f"{provider['options']['path']}/chatserver.json" in mounted
+    published = [port for name in ("prometheus", "grafana") for port in services[name]["ports"]]
+    assert all(port.startswith("127.0.0.1:") for port in published)
+
+
 def test_kubernetes_waits_for_the_drain() -> None:
     """A pod may take its preStop, its drain and the grace; a new one is ready before an old one goes."""
     deployment = kubernetes("Deployment")["spec"]
