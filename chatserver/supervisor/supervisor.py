@@ -79,20 +79,22 @@ class Supervisor:
 
     async def _supervise(self, group: asyncio.TaskGroup) -> int:
         stopped = group.create_task(self._stop.wait())
+        keepers = [group.create_task(self._watch())]  # first: a save while they start is one that they may not have
         started = group.create_task(self._replace_all(group))
         await asyncio.wait({stopped, started}, return_when=asyncio.FIRST_COMPLETED)
         if not started.done():
             started.cancel()
         elif not started.result():
             stopped.cancel()
+            keepers[0].cancel()
             return 1
         else:
             self._on_ready()
-            keepers = [group.create_task(self._keep_replacing(group)), group.create_task(self._watch())]
+            keepers.append(group.create_task(self._keep_replacing(group)))
             await stopped
-            for keeper in keepers:
-                keeper.cancel()
-            await asyncio.wait(keepers)
+        for keeper in keepers:
+            keeper.cancel()
+        await asyncio.wait(keepers)
         for process in self._alive:
             self._retire(process)
         return 0  # the group waits for the processes' guardians
