@@ -1,7 +1,9 @@
 """HTTP doors for operators: is it alive, is it ready, what is in flight, what the numbers are."""
 
 import asyncio
+import time
 from dataclasses import asdict
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -11,7 +13,8 @@ from chatserver.answers.log import LogUnavailable
 from chatserver.edge.about import JSON, About, gives
 from chatserver.edge.description import documents
 from chatserver.edge.doors import Door
-from chatserver.edge.gate import Access
+from chatserver.edge.gate import Access, Gate
+from chatserver.edge.problems import Problem
 
 
 async def healthz(request: Request) -> Response:
@@ -20,11 +23,16 @@ async def healthz(request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """New questions are taken here: the log answers and no drain has begun."""
+    """New questions are taken here: the log answers and no drain has begun. On what it rests is for operators."""
     system = request.app.state.system
-    checks = {"draining": system.draining, "log": await _log_answers(request)}
-    ready = checks["log"] and not checks["draining"]
-    return JSONResponse({"status": "ready" if ready else "not ready", **checks}, status_code=200 if ready else 503)
+    began = time.perf_counter()
+    log_is_up = await _log_answers(request)
+    took_ms = round((time.perf_counter() - began) * 1000, 1)
+    status = "draining" if system.draining else "ready" if log_is_up else "not ready"
+    told: dict[str, Any] = {"status": status}
+    if await _asks_an_operator(request):
+        told["dependencies"] = system.dependencies(log_is_up, took_ms)
+    return JSONResponse(told, status_code=200 if status == "ready" else 503)
 
 
 async def inflight(request: Request) -> Response:
@@ -48,6 +56,14 @@ async def _log_answers(request: Request) -> bool:
     except LogUnavailable:
         return False
     return True
+
+
+async def _asks_an_operator(request: Request) -> bool:
+    gate: Gate = request.app.state.gate
+    try:
+        return (await gate.known(request.scope)).operator
+    except Problem:
+        return False
 
 
 ROUTES = [

@@ -9,12 +9,15 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from chatserver.access.quotas import Quotas
 from chatserver.answers.log import AnswerLog
 from chatserver.delivery.manager import ConnectionManager, DeliveryPolicy
 from chatserver.generation.generation import Pace
 from chatserver.generation.generations import Generations
+from chatserver.guards.breaker import State
+from chatserver.guards.guard import Guard
 from chatserver.ingest.jobs import Jobs
 from chatserver.metrics.metrics import Metrics
 from chatserver.metrics.sampling import Sampler, sampled
@@ -62,6 +65,32 @@ class System:
         await self.connections.close_all(
             CloseCode.RESTART, "restart", within_s=min(left_s, self.settings.delivery.stall_s)
         )
+
+    def dependencies(self, log_is_up: bool, log_ms: float) -> dict[str, dict[str, Any]]:
+        """What an operator is told of each part that the answers rest on. Nothing is called for it but the log, by
+        who asks: of an upstream its breaker says whether it has answered of late."""
+        upstreams, settings = self.knowledge.upstreams, self.settings
+        log = {"kind": "redis" if settings.redis.url else "sqlite", "up": log_is_up, "ms": log_ms}
+        remote = {
+            "model": (upstreams.model, settings.model.kind == "openai", settings.model.kind),
+            "decisions": (
+                upstreams.decisions,
+                settings.model.kind == "openai" and settings.model.decide_s > 0,
+                "rules",
+            ),
+            "embeddings": (upstreams.embeddings, not settings.embeddings.is_local, settings.embeddings.name),
+            "vectors": (upstreams.vectors, settings.pinecone.api_key is not None, "embedded"),
+            "graph": (upstreams.graph, settings.neo4j.uri is not None, "embedded"),
+        }
+        kinds = {"vectors": "pinecone", "graph": "neo4j", "embeddings": "openai"}
+        return {"log": log} | {
+            name: _upstream(guard, kinds.get(name, "openai")) if is_remote else {"kind": here, "up": True}
+            for name, (guard, is_remote, here) in remote.items()
+        }
+
+
+def _upstream(guard: Guard, kind: str) -> dict[str, Any]:
+    return {"kind": kind, "up": guard.state is not State.OPEN, "breaker": str(guard.state)}
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ import pytest
 from chatserver import __version__
 from chatserver.answers.log import LogUnavailable
 from chatserver.answers.meta import NewAnswer
+from chatserver.settings import Neo4j, Settings
 from retrieval.types import Document
 from tests.edge.conftest import Doors
 
@@ -204,10 +205,31 @@ async def test_a_search_tells_why_each_passage_is_there(doors: Doors) -> None:
 
 
 async def test_alive_and_ready(doors: Doors) -> None:
-    """Both without a user; readiness names what it rests on."""
+    """Both without a user, who is told nothing of what it rests on."""
     alive = await doors.get("/healthz", user=None)
     assert (alive.status_code, alive.json()) == (200, {"status": "ok", "version": __version__})
     ready = await doors.get("/readyz", user=None)
+    assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
+
+
+async def test_operators_are_told_what_it_rests_on(doors: Doors) -> None:
+    """The log with the time that it took, each upstream with its breaker, and what is done here."""
+    told = (await doors.get("/readyz")).json()["dependencies"]
+    assert told.keys() == {"log", "model", "decisions", "embeddings", "vectors", "graph"}
+    assert (told["log"]["kind"], told["log"]["up"]) == ("sqlite", True)
+    assert told["log"]["ms"] >= 0
+    assert told["vectors"] == {"kind": "embedded", "up": True}
+
+
+async def test_an_upstream_that_is_left_alone(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An open breaker says that it is down; questions are taken all the same."""
+    monkeypatch.setattr(doors.system, "settings", Settings(neo4j=Neo4j(uri="bolt://127.0.0.1:1")))
+    guard = doors.system.knowledge.upstreams.graph
+    for _ in range(5):
+        with pytest.raises(RuntimeError):
+            await guard.call(failing(RuntimeError("away")))
+    ready = await doors.get("/readyz")
+    assert ready.json()["dependencies"]["graph"] == {"kind": "neo4j", "up": False, "breaker": "open"}
     assert (ready.status_code, ready.json()["status"]) == (200, "ready")
 
 
@@ -215,7 +237,7 @@ async def test_not_ready_while_draining(doors: Doors, monkeypatch: pytest.Monkey
     """503, and alive all the same."""
     monkeypatch.setattr(doors.system, "draining", True)
     ready = await doors.get("/readyz", user=None)
-    assert (ready.status_code, ready.json()["draining"]) == (503, True)
+    assert (ready.status_code, ready.json()) == (503, {"status": "draining"})
     assert (await doors.get("/healthz", user=None)).status_code == 200
 
 
@@ -235,7 +257,9 @@ async def test_a_log_that_is_away_is_unavailable(doors: Doors, monkeypatch: pyte
         assert problem(response) == (503, "unavailable")
         assert int(response.headers["retry-after"]) >= 1
     ready = await doors.get("/readyz", user=None)
-    assert (ready.status_code, ready.json()["log"]) == (503, False)
+    assert (ready.status_code, ready.json()) == (503, {"status": "not ready"})
+    told = (await doors.get("/readyz")).json()["dependencies"]["log"]
+    assert (told["kind"], told["up"]) == ("sqlite", False)
     assert (await doors.get("/healthz", user=None)).status_code == 200
 
 

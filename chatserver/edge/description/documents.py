@@ -335,7 +335,15 @@ class Health(Sparse):
     version: str
 
 
+class Dependency(Sparse):
+    kind: str
+    up: bool
+    ms: float | None = None
+    breaker: Literal["closed", "half_open", "open"] | None = None
+
+
 class Readiness(Sparse):
-    status: Literal["ready", "not ready"]
-    draining: bool
-    log: bool
+    """`dependencies` are for operators."""
+
+    status: Literal["ready", "draining", "not ready"]
+    dependencies: dict[str, Dependency] | None = None
