@@ -25,6 +25,7 @@ from chatserver.edge import (
     knowledge,
     operations,
     page,
+    removal,
     session,
 )
 from chatserver.edge.drain import drain_on_signals
@@ -82,6 +83,7 @@ def create_app(
             *ai_sdk.ROUTES,
             *completions.ROUTES,
             *knowledge.ROUTES,
+            *removal.ROUTES,
             *graph.ROUTES,
             *ingest.ROUTES,
             *jobs.ROUTES,

@@ -11,6 +11,7 @@ from graph.types import (
     Fact,
     PassageLinks,
     Record,
+    RecordKey,
     RecordQuery,
     Subgraph,
     Unread,
@@ -34,6 +35,9 @@ class GraphIndex(Protocol):
 
     async def link_records(self, records: Sequence[Record], *, namespace: str = "") -> None:
         """Their names (`graph.names.record_names`) become entities; replaces by (collection, id)."""
+
+    async def unlink_records(self, records: Sequence[RecordKey], *, namespace: str = "") -> None:
+        """Nothing is called by them any more; unknown ones are not an error. Their names may be `unread` afterwards."""
 
     async def names(self, *, namespace: str = "") -> list[str]:
         """The ids of all entities that a document or a record is called by."""
@@ -107,6 +111,10 @@ class RecordStore(Protocol):
     async def put(self, records: Sequence[Record], *, namespace: str = "") -> None:
         """Raises `graph.errors.InvalidRecord` for a name that no query could carry (empty, a quote, a control
         character); then none of them is stored."""
+
+    async def delete(self, records: Sequence[RecordKey], *, namespace: str = "") -> list[RecordKey]:
+        """Those of the records that were there, each once. A collection goes with its last record, and with it what is
+        known of its fields. The graph's names of them are the caller's to unlink, before."""
 
     async def collections(self, *, namespace: str = "") -> Mapping[str, Collection]: ...
 

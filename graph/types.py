@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from retrieval.types import Document, Passage, Scalar, Vector
 
@@ -89,6 +89,11 @@ class Record:
     collection: str
     id: str
     fields: Mapping[str, Scalar | None]
+
+
+class RecordKey(NamedTuple):
+    collection: str
+    id: str
 
 
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "contains", "in"]

@@ -93,7 +93,7 @@ def serve(
 
 @app.command()
 def ingest(
-    paths: Annotated[list[Path], typer.Argument(help="Files and directories: Markdown, text, JSONL, CSV.")],
+    paths: Annotated[list[Path], typer.Argument(help="Files and directories: text, HTML, PDF, Word, JSON, CSV.")],
     namespace: Namespace = "",
     url: Annotated[
         str | None,
@@ -106,6 +106,23 @@ def ingest(
     from chatserver.cli.ingest import ingest
 
     raise typer.Exit(ingest(paths, namespace=namespace, url=url, data_dir=data_dir, json=json))
+
+
+@app.command()
+def delete(
+    ids: Annotated[list[str], typer.Argument(help="Documents, by their ids (a file's is its path when ingested).")],
+    collection: Annotated[
+        str | None, typer.Option(help="Delete records of this collection instead.", show_default=False)
+    ] = None,
+    namespace: Namespace = "",
+    url: Url = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Take documents or records out again: text, vectors, links and names."""
+    from chatserver.cli.delete import delete
+
+    raise typer.Exit(delete(ids, collection=collection, namespace=namespace, url=url, data_dir=data_dir, json=json))
 
 
 @app.command()

@@ -160,6 +160,10 @@ class Client:
         """Passages, best first: `{"id", "title", "text", "score", "why"}` each."""
         return await self._doors.search(text, top_k=top_k, namespace=namespace)
 
+    async def delete(self, id: str, *, collection: str | None = None, namespace: str = "") -> bool:
+        """Takes a document out, or a record of a collection; False when there is none."""
+        return await self._doors.delete(id, collection=collection, namespace=namespace)
+
     async def graph(
         self,
         entity: str | None = None,

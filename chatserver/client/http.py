@@ -43,6 +43,18 @@ class Doors:
         passages: list[dict[str, Any]] = result["passages"]
         return passages
 
+    async def delete(self, id: str, *, collection: str | None, namespace: str) -> bool:
+        place = (
+            f"/v1/documents/{_quoted(id)}" if collection is None else f"/v1/records/{_quoted(collection)}/{_quoted(id)}"
+        )
+        try:
+            await self._call("DELETE", f"{place}?{urlencode({'namespace': namespace})}")
+        except Rejected as refused:
+            if refused.code == "not_found":
+                return False
+            raise
+        return True
+
     async def graph(self, query: Mapping[str, str | int | None]) -> dict[str, Any]:
         asked = urlencode({name: value for name, value in query.items() if value is not None})
         document: dict[str, Any] = await self._call("GET", f"/v1/graph?{asked}")

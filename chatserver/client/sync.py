@@ -124,6 +124,10 @@ class SyncClient:
         """Passages, best first."""
         return self._loop.run(self._client.search(text, top_k=top_k, namespace=namespace))
 
+    def delete(self, id: str, *, collection: str | None = None, namespace: str = "") -> bool:
+        """See `Client.delete`."""
+        return self._loop.run(self._client.delete(id, collection=collection, namespace=namespace))
+
     def graph(self, entity: str | None = None, *, answer: str | None = None, **options: Any) -> dict[str, Any]:
         """See `Client.graph`."""
         return self._loop.run(self._client.graph(entity, answer=answer, **options))

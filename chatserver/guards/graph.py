@@ -13,6 +13,7 @@ from graph.types import (
     Fact,
     PassageLinks,
     Record,
+    RecordKey,
     RecordQuery,
     Subgraph,
     Unread,
@@ -36,6 +37,9 @@ class GuardedGraphStore:
 
     async def link_records(self, records: Sequence[Record], *, namespace: str = "") -> None:
         await self._write(lambda: self._store.link_records(records, namespace=namespace))
+
+    async def unlink_records(self, records: Sequence[RecordKey], *, namespace: str = "") -> None:
+        await self._write(lambda: self._store.unlink_records(records, namespace=namespace))
 
     async def names(self, *, namespace: str = "") -> list[str]:
         return await self._write(lambda: self._store.names(namespace=namespace))
@@ -90,6 +94,11 @@ class GuardedRecordStore:
 
     async def put(self, records: Sequence[Record], *, namespace: str = "") -> None:
         await self._guard.call(lambda: self._store.put(records, namespace=namespace), within_s=self._limits.write_s)
+
+    async def delete(self, records: Sequence[RecordKey], *, namespace: str = "") -> list[RecordKey]:
+        return await self._guard.call(
+            lambda: self._store.delete(records, namespace=namespace), within_s=self._limits.write_s
+        )
 
     async def collections(self, *, namespace: str = "") -> Mapping[str, Collection]:
         return await self._guard.call(

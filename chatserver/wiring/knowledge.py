@@ -12,6 +12,7 @@ from chatserver.ingest.ingestion import Ingestion
 from chatserver.ingest.ledger import Ledger, Unpaid
 from chatserver.ingest.ledger_sqlite import SqliteLedger
 from chatserver.ingest.reembed import reembed
+from chatserver.ingest.removal import Removal
 from chatserver.ingest.report import Progress
 from chatserver.models.calibration import foreign_name
 from chatserver.models.extractive import ExtractiveModel
@@ -54,6 +55,7 @@ class Knowledge:
     limits: LimitsStore
     upstreams: Upstreams
     ledger: Ledger
+    removal: Removal
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,8 @@ async def open_knowledge(settings: Settings, watch: Watch | None = None) -> Asyn
             hashed_space=unguarded_space(settings, space),
             settled=_calibration(settings, documents, hybrid, embedder, limits).settle,
         )
-        yield Knowledge(documents, graph, records, hybrid, ingestion, embedder, limits, upstreams, ledger)
+        removal = Removal(ingestion.library, graph, records)
+        yield Knowledge(documents, graph, records, hybrid, ingestion, embedder, limits, upstreams, ledger, removal)
 
 
 def _bounds(settings: Settings) -> Bounds:

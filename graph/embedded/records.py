@@ -10,7 +10,7 @@ from graph.embedded.selection import select, summarise
 from graph.errors import UnknownCollection
 from graph.fields import TEXT, UNKNOWN, check_record, schema, widen
 from graph.totals import total
-from graph.types import Collection, Record, RecordQuery
+from graph.types import Collection, Record, RecordKey, RecordQuery
 from retrieval.embedded.database import Database
 from retrieval.embedded.faults import typed_errors
 
@@ -47,6 +47,10 @@ class SqliteRecordStore:
             with typed_errors():
                 await self._db.write(lambda connection: _put(connection, namespace, records))
 
+    async def delete(self, records: Sequence[RecordKey], *, namespace: str = "") -> list[RecordKey]:
+        with typed_errors():
+            return await self._db.write(lambda connection: _delete(connection, namespace, records))
+
     async def collections(self, *, namespace: str = "") -> Mapping[str, Collection]:
         seen = self._seen.get(namespace)
 
@@ -60,7 +64,7 @@ class SqliteRecordStore:
 
     async def namespaces(self) -> list[str]:
         """Those that hold records."""
-        query = "SELECT namespace FROM record_change ORDER BY namespace"
+        query = "SELECT DISTINCT namespace FROM record_field ORDER BY namespace"
         with typed_errors():
             return await self._db.read(lambda connection: [name for (name,) in connection.execute(query)])
 
@@ -100,6 +104,20 @@ def _put(connection: sqlite3.Connection, namespace: str, records: Sequence[Recor
     connection.execute(
         "INSERT INTO record_change VALUES (?, 1) ON CONFLICT DO UPDATE SET change = change + 1", (namespace,)
     )
+
+
+def _delete(connection: sqlite3.Connection, namespace: str, records: Sequence[RecordKey]) -> list[RecordKey]:
+    one = "DELETE FROM record WHERE namespace = ? AND collection = ? AND id = ? RETURNING 1"
+    gone = [key for key in dict.fromkeys(records) if connection.execute(one, (namespace, *key)).fetchone()]
+    for collection in {key.collection for key in gone}:
+        connection.execute(
+            """DELETE FROM record_field WHERE namespace = :namespace AND collection = :collection AND NOT EXISTS (
+                   SELECT 1 FROM record WHERE namespace = :namespace AND collection = :collection)""",
+            {"namespace": namespace, "collection": collection},
+        )
+    if gone:
+        connection.execute("UPDATE record_change SET change = change + 1 WHERE namespace = ?", (namespace,))
+    return gone
 
 
 def _encode(record: Record) -> str:

@@ -8,7 +8,7 @@ from graph.embedded import schema, telling, unread, writing
 from graph.embedded.expansion import expand
 from graph.embedded.links import links
 from graph.embedded.neighbourhood import around
-from graph.types import DocumentLinks, Entity, Fact, PassageLinks, Record, Subgraph, Unread
+from graph.types import DocumentLinks, Entity, Fact, PassageLinks, Record, RecordKey, Subgraph, Unread
 from retrieval.embedded.database import Database
 from retrieval.embedded.faults import typed_errors
 from retrieval.types import Hit, Link
@@ -38,6 +38,9 @@ class SqliteGraphStore:
 
     async def link_records(self, records: Sequence[Record], *, namespace: str = "") -> None:
         await self._write(lambda connection: writing.link_records(connection, namespace, records))
+
+    async def unlink_records(self, records: Sequence[RecordKey], *, namespace: str = "") -> None:
+        await self._write(lambda connection: writing.unlink_records(connection, namespace, records))
 
     async def names(self, *, namespace: str = "") -> list[str]:
         return await self._read(lambda connection: telling.names(connection, namespace))

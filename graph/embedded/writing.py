@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from graph.names import record_names
-from graph.types import DocumentLinks, Entity, PassageLinks, Record
+from graph.types import DocumentLinks, Entity, PassageLinks, Record, RecordKey
 from graph.weights import hub_limit
 from retrieval.embedded.keywords import scope
 
@@ -61,6 +61,20 @@ def link_records(connection: sqlite3.Connection, namespace: str, records: Sequen
             "INSERT INTO graph_record_name VALUES (?, ?, ?)",
             [(entities[entity.id], record, field) for field, entity in found.items()],
         )
+    _mark_unread(connection, namespace, touched)
+    _drop_orphans(connection, touched)
+
+
+def unlink_records(connection: sqlite3.Connection, namespace: str, records: Sequence[RecordKey]) -> None:
+    touched: set[int] = set()
+    for key in records:
+        row = connection.execute(
+            "SELECT id FROM graph_record WHERE namespace = ? AND collection = ? AND key = ?", (namespace, *key)
+        ).fetchone()
+        if row is not None:
+            gone = connection.execute("DELETE FROM graph_record_name WHERE record = ? RETURNING entity", row)
+            touched.update(entity for (entity,) in gone.fetchall())
+            connection.execute("DELETE FROM graph_record WHERE id = ?", row)
     _mark_unread(connection, namespace, touched)
     _drop_orphans(connection, touched)
 

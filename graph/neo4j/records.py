@@ -10,9 +10,9 @@ from graph.fields import TEXT, UNKNOWN, check_record, schema, widen
 from graph.neo4j.port import Database, Run
 from graph.neo4j.properties import properties_of, selection, summary
 from graph.neo4j.queries import query
-from graph.neo4j.writing import Writing, write
+from graph.neo4j.writing import Writing, record_rows, write
 from graph.totals import total
-from graph.types import Collection, Record, RecordQuery
+from graph.types import Collection, Record, RecordKey, RecordQuery
 
 Fields = dict[str, dict[str, str]]
 _FEW = 50
@@ -42,6 +42,22 @@ class Neo4jRecordStore:
                 await run(query("put_records"), parameters)
 
         await write(self._db, namespace, work)
+
+    async def delete(self, records: Sequence[RecordKey], *, namespace: str = "") -> list[RecordKey]:
+        gone: list[RecordKey] = []
+
+        async def work(_: Writing, run: Run) -> None:
+            gone.clear()  # a transaction that is tried again begins anew
+            rows = record_rows(records)
+            for start in range(0, len(rows), _AT_ONCE):
+                parameters = {"namespace": namespace, "rows": rows[start : start + _AT_ONCE]}
+                gone.extend(RecordKey(*row) for row in await run(query("delete_records"), parameters))
+            names = sorted({key.collection for key in gone})
+            await run(query("drop_collections"), {"namespace": namespace, "names": names})
+
+        if records:
+            await write(self._db, namespace, work)
+        return gone
 
     async def collections(self, *, namespace: str = "") -> Mapping[str, Collection]:
         change, fields = _schema(await self._db.read(query("fields"), {"namespace": namespace}))

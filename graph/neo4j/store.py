@@ -7,7 +7,7 @@ from graph.neo4j.port import Database
 from graph.neo4j.queries import query, walk
 from graph.neo4j.reading import Step, links, reached
 from graph.neo4j.writing import Writing, scope, write
-from graph.types import DocumentLinks, Entity, EntityKind, Fact, PassageLinks, Record, Subgraph, Unread
+from graph.types import DocumentLinks, Entity, EntityKind, Fact, PassageLinks, Record, RecordKey, Subgraph, Unread
 from graph.weights import NEAR, combine
 from retrieval.types import Hit, Link
 
@@ -33,6 +33,9 @@ class Neo4jGraphStore:
 
     async def relink(self, passages: Sequence[PassageLinks], settled: Sequence[str], *, namespace: str = "") -> None:
         await self._write(namespace, lambda writing: writing.relink(passages, settled))
+
+    async def unlink_records(self, records: Sequence[RecordKey], *, namespace: str = "") -> None:
+        await self._write(namespace, lambda writing: writing.unlink_records(records))
 
     async def names(self, *, namespace: str = "") -> list[str]:
         return [key for (key,) in await self._db.read(query("names"), {"namespace": namespace})]

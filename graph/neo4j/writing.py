@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from graph.names import fold_name, record_names
 from graph.neo4j.port import Database, Run
 from graph.neo4j.queries import query
-from graph.types import DocumentLinks, PassageLinks, Record
+from graph.types import DocumentLinks, PassageLinks, Record, RecordKey
 from graph.weights import LEAST, NAME_SHARE
 
 Rows: TypeAlias = Sequence[Mapping[str, Any]]
@@ -70,9 +70,14 @@ class Writing:
 
     async def link_records(self, records: Sequence[Record]) -> None:
         latest = {(record.collection, record.id): record for record in records}
-        rows = [{"collection": collection, "key": key} for collection, key in latest]
+        rows = record_rows(RecordKey(*key) for key in latest)
         touched = {entity for (entity,) in await self._rows("link_records", rows)}
         await self._rows("name_records", self._stamped(_record_names(latest.values())))
+        await self._doubt(touched)
+        await self._drop_orphans(touched)
+
+    async def unlink_records(self, records: Sequence[RecordKey]) -> None:
+        touched = {entity for (entity,) in await self._rows("unlink_records", record_rows(records))}
         await self._doubt(touched)
         await self._drop_orphans(touched)
 
@@ -129,6 +134,11 @@ async def write(db: Database, namespace: str, work: Callable[[Writing, Run], Awa
 def scope(namespace: str) -> str:
     """The word in the full-text index that stands for a namespace."""
     return f"n{namespace.encode().hex()}"
+
+
+def record_rows(records: Iterable[RecordKey]) -> Rows:
+    """Each once."""
+    return [{"collection": collection, "key": key} for collection, key in dict.fromkeys(records)]
 
 
 def _passages(documents: Iterable[DocumentLinks]) -> Iterable[dict[str, Any]]:

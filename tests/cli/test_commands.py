@@ -26,7 +26,7 @@ def test_help_is_quick() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
-    for command in ("serve", "ingest", "reembed", "ask", "chat", "search", "graph", "check"):
+    for command in ("serve", "ingest", "delete", "reembed", "ask", "chat", "search", "graph", "check"):
         assert f"  {command} " in done.stdout
 
 
@@ -120,6 +120,19 @@ def test_ingest_and_search(run: Run) -> None:
     assert shown.startswith("1. Pumps")
     assert "vector #1" in shown
     assert "keyword #1" in shown
+
+
+def test_what_is_deleted_is_found_no_more(run: Run) -> None:
+    """A document by its path, a record by its id; what is not there is told, and the command ends with 1."""
+    Path("docs").mkdir()
+    Path("docs/pumps.md").write_text(HANDBOOK)
+    Path("docs/Pump.csv").write_text("id,bar\nP-1,3\n")
+    assert run("ingest", "docs").code == 0
+    deleted = run("delete", "pumps.md", "none.md", "--json")
+    assert (deleted.code, json.loads(deleted.out)) == (1, {"deleted": ["pumps.md"], "unknown": ["none.md"]})
+    assert json.loads(run("search", "glycol pump", "--json").out)["passages"] == []
+    assert run("delete", "P-1", "--collection", "Pump").code == 0
+    assert "there is no P-1" in run("delete", "P-1", "--collection", "Pump").out
 
 
 def test_ingest_tells_what_was_left_out(run: Run) -> None:

@@ -10,7 +10,7 @@ from graph.linking import document_links, passage_links
 from graph.mentions import NameTrie
 from graph.names import fold_name, title_names
 from graph.ports import GraphStore
-from graph.types import DocumentLinks, Edge, Entity, Fact, Mention, PassageLinks, Record
+from graph.types import DocumentLinks, Edge, Entity, Fact, Mention, PassageLinks, Record, RecordKey
 from retrieval.types import Passage
 from tests.contracts.graph_stores import STORES, stores
 
@@ -348,6 +348,21 @@ async def test_records_hang_on_what_they_name(store: GraphStore) -> None:
     assert Edge("entity:p 101", "record:TelemetryEvent/TE-1", "component") in around.edges
     await store.link_records([Record("TelemetryEvent", "TE-1", {"component": "P-102"})])
     assert "record:TelemetryEvent/TE-1" not in {node.id for node in (await store.subgraph("entity:P-101")).nodes}
+
+
+async def test_an_unlinked_record_names_nothing(store: GraphStore) -> None:
+    """What only it was called by is to be read again, and then no name any more; an unknown one is no error."""
+    await fill(store, ("log", "Log", "The P-101 failed."))
+    await store.link_records([Record("Event", "TE-1", {"component": "P-101"})])
+    await settle(store, NameTrie(await store.names()))
+    assert "record:Event/TE-1" in {node.id for node in (await store.subgraph("entity:P-101")).nodes}
+    keys = [RecordKey("Event", "TE-1"), RecordKey("Event", "none")]
+    await store.unlink_records(keys, namespace="other")
+    await store.unlink_records(keys)
+    assert "p 101" not in await store.names()
+    assert await settle(store, NameTrie(await store.names())) == ["log"]
+    assert "record:Event/TE-1" not in {node.id for node in (await store.subgraph("entity:P-101")).nodes}
+    assert (await store.subgraph("record:Event/TE-1")).nodes == ()
 
 
 async def test_a_subgraph_is_bounded_and_closed(store: GraphStore) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from graph.errors import InvalidAggregate, InvalidCondition, InvalidRecord, UnknownCollection, UnknownField
 from graph.ports import RecordStore
-from graph.types import Aggregate, Condition, Function, Group, Operator, Record, RecordQuery
+from graph.types import Aggregate, Condition, Function, Group, Operator, Record, RecordKey, RecordQuery
 from retrieval.types import Scalar
 from tests.contracts.graph_stores import STORES, stores
 
@@ -306,3 +306,35 @@ async def test_a_total_has_to_fit_its_field(store: RecordStore, function: Functi
     ):
         with pytest.raises(UnknownField):
             await store.query(query)
+
+
+async def test_a_deleted_record_is_gone(store: RecordStore) -> None:
+    """From queries, pages, totals and what is told of its collection, in its namespace alone; deleting tells which were
+    there."""
+    await store.put(EVENTS)
+    await store.put(EVENTS, namespace="acme")
+    await store.collections()
+    b, unknown = RecordKey("Event", "b"), RecordKey("Event", "none")
+    assert await store.delete([b, unknown, b, RecordKey("Nothing", "b")]) == [b]
+    assert await store.delete([b]) == []
+    assert await store.delete([]) == []
+    assert sorted(await ids(store)) == ["a", "c"]
+    assert [record.id for record in await store.page("Event", "", limit=5)] == ["a", "c"]
+    assert await totals(store, RecordQuery("Event", aggregates=(COUNT,))) == [[2]]
+    told = (await store.collections())["Event"]
+    assert (told.count, told.values["mode"]) == (2, ("Cooling by hand", "cooling"))
+    assert (await store.collections(namespace="acme"))["Event"].count == 3
+
+
+async def test_a_collection_goes_with_its_last_record(store: RecordStore) -> None:
+    """And what was known of its fields: put again, it is what it then is."""
+    await store.put([event("a", value="text"), Record("Other", "o", {"value": 1})])
+    await store.collections()
+    await store.delete([RecordKey("Event", "a")])
+    assert list(await store.collections()) == ["Other"]
+    with pytest.raises(UnknownCollection):
+        await store.query(RecordQuery("Event"))
+    await store.put([event("b", value=1)])
+    assert (await store.collections())["Event"].fields == {"id": "text", "value": "number"}
+    await store.delete([RecordKey("Event", "b"), RecordKey("Other", "o")])
+    assert (await store.collections(), await store.namespaces()) == ({}, [])

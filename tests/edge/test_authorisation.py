@@ -66,6 +66,8 @@ MATRIX: Mapping[tuple[str, str], Row] = {
     ("GET", "/v1/chats"): Row(200, 200, 401, 401),
     ("GET", "/v1/chats/{chat:path}/answers"): Row(200, 200, 401, 401, path="/v1/chats/{chat}/answers"),
     ("GET", "/v1/passages/{passage:path}"): Row(404, 404, 401, 401, path="/v1/passages/none"),
+    ("DELETE", "/v1/documents/{document:path}"): Row(404, 404, 401, 401, path="/v1/documents/none"),
+    ("DELETE", "/v1/records/{collection}/{record:path}"): Row(404, 404, 401, 401, path="/v1/records/None/none"),
     ("POST", "/v1/search"): Row(200, 200, 401, 401, body={"queries": ["pump"]}),
     ("GET", "/v1/graph"): Row(200, 404, 401, 401, path="/v1/graph?answer={answer}"),
     ("POST", "/v1/ingest"): Row(422, 422, 401, 401, body={}),

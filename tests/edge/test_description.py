@@ -172,6 +172,14 @@ def manage_jobs(http: Http, ended: str) -> None:
     http.call("POST", "/v1/jobs/{job}/retry", expect=202, path={"job": running})
 
 
+def remove(http: Http) -> None:
+    """What was ingested, at last."""
+    http.call("DELETE", "/v1/documents/{document}", path={"document": "pump"})
+    http.call("DELETE", "/v1/documents/{document}", expect=404, path={"document": "pump"})
+    http.call("DELETE", "/v1/records/{collection}/{record}", path={"collection": "Alarm", "record": "A-1"})
+    http.call("DELETE", "/v1/records/{collection}/{record}", expect=404, path={"collection": "A", "record": "A-1"})
+
+
 NOT_CALLED = {("/readyz", "GET", "503"), ("/v1/session", "POST", "200")}
 """A server that drains, and one that has logins: other tests have those."""
 
@@ -190,6 +198,7 @@ def test_what_the_doors_give_is_what_is_described(knowing: Server, scripted: Ser
         read_an_answer(http)
         complete(http)
         manage_jobs(http, job)
+        remove(http)
         http.call("DELETE", "/v1/session", expect=204)
         http.call("POST", "/v1/session", expect=422, json={})
         body = {"model": "chatserver", "messages": [{"role": "user", "content": "/script fail_after=2"}]}

@@ -252,6 +252,17 @@ class PassageDocument(Sparse):
     metadata: dict[str, Any]
 
 
+class DocumentRemoved(Sparse):
+    document: str
+    namespace: str
+
+
+class RecordRemoved(Sparse):
+    collection: str
+    record: str
+    namespace: str
+
+
 class SearchedPassage(Sparse):
     id: str
     title: str
