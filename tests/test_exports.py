@@ -19,8 +19,10 @@ PACKAGES = ("retrieval", "graph", "prompts", "chatserver")
 # `chatserver.cli` is not among them keeps `chatserver --help` quick.
 ABOVE_WIRING = (
     "chatserver.app",
+    "chatserver.cli.backup",
     "chatserver.cli.check",
     "chatserver.cli.check_knowledge",
+    "chatserver.cli.erase",
     "chatserver.cli.ingest",
     "chatserver.cli.ingest_here",
     "chatserver.supervisor.worker",

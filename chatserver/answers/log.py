@@ -78,6 +78,14 @@ class Ring:
     seal: AnswerState | None = None
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class ChatPlace:
+    """Where a chat stands among its user's: by the time of its last question."""
+
+    updated_at: float
+    chat: str
+
+
 @dataclass(frozen=True, slots=True)
 class ChatSummary:
     chat: str
@@ -85,6 +93,10 @@ class ChatSummary:
     """The first question."""
     updated_at: float
     answers: int
+
+    @property
+    def place(self) -> ChatPlace:
+        return ChatPlace(self.updated_at, self.chat)
 
 
 Listener = Callable[[Ring], None]
@@ -123,8 +135,9 @@ class AnswerLog(Protocol):
     async def chat(self, user: str, chat: str, *, undelivered: bool = False) -> list[AnswerMeta]:
         """The chat's answers, oldest question first; with `undelivered` only those not yet delivered."""
 
-    async def chats(self, user: str, limit: int) -> list[ChatSummary]:
-        """The user's chats, last used first; that of the user's jobs is not among them."""
+    async def chats(self, user: str, limit: int, after: ChatPlace | None = None) -> list[ChatSummary]:
+        """The user's chats, last used first (greatest `place`), with `after` those that come after it; that of the
+        user's jobs is not among them."""
 
     async def claimable(self, limit: int, *, jobs: bool = False) -> list[str]:
         """Answers that `claim` would give now, oldest first but everybody's first before anybody's second (a log may
@@ -139,6 +152,10 @@ class AnswerLog(Protocol):
         stays."""
 
     async def timeline(self, answer: str) -> dict[str, float]: ...
+
+    async def erase(self, user: str) -> list[str]:
+        """Everything that is kept of the user; gives the ids of their answers, which from then on don't exist. An owner
+        that is telling one meets `Fenced`."""
 
     def listen(self, listener: Listener, interested: Callable[[], bool]) -> Callable[[], None]:
         """Rings `listener` on the event loop; returns the function that ends it. While nobody is `interested` the

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from chatserver.answers.log import (
     Appended,
     Batch,
+    ChatPlace,
     ChatSummary,
     Claim,
     Conflict,
@@ -115,7 +116,7 @@ class MemoryAnswerLog:
         metas = [meta for meta in self._of_user(user) if meta.question.chat == chat]
         return [meta for meta in metas if not (undelivered and meta.delivered)]
 
-    async def chats(self, user: str, limit: int) -> list[ChatSummary]:
+    async def chats(self, user: str, limit: int, after: ChatPlace | None = None) -> list[ChatSummary]:
         by_chat: dict[str, list[AnswerMeta]] = {}
         for meta in self._of_user(user):
             if meta.question.chat != JOBS:
@@ -124,7 +125,8 @@ class MemoryAnswerLog:
             ChatSummary(chat, metas[0].question.text, metas[-1].question.asked_at, len(metas))
             for chat, metas in by_chat.items()
         ]
-        return sorted(summaries, key=lambda summary: -summary.updated_at)[:limit]
+        later = [summary for summary in summaries if after is None or summary.place < after]
+        return sorted(later, key=lambda summary: summary.place, reverse=True)[:limit]
 
     async def claimable(self, limit: int, *, jobs: bool = False) -> list[str]:
         now = self._clock()
@@ -144,6 +146,13 @@ class MemoryAnswerLog:
     async def timeline(self, answer: str) -> dict[str, float]:
         stored = self._answers.get(answer)
         return dict(stored.marks) if stored else {}
+
+    async def erase(self, user: str) -> list[str]:
+        erased = [meta.answer for meta in self._of_user(user)]
+        for answer in erased:
+            del self._answers[answer]
+        self._asked = {key: answer for key, answer in self._asked.items() if key[0] != user}
+        return erased
 
     def listen(self, listener: Listener, interested: Callable[[], bool]) -> Callable[[], None]:
         self._listeners[listener] = None

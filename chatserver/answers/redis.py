@@ -33,6 +33,7 @@ from chatserver.answers import redis_scripts as scripts
 from chatserver.answers.log import (
     Appended,
     Batch,
+    ChatPlace,
     ChatSummary,
     Claim,
     Conflict,
@@ -56,6 +57,7 @@ from chatserver.answers.redis_keys import (
     question_blob,
     ring_channel,
 )
+from chatserver.answers.redis_removal import erase
 from chatserver.answers.redis_restore import Restorer
 from chatserver.answers.states import AnswerState
 from chatserver.answers.turns import in_turn
@@ -234,8 +236,8 @@ class RedisAnswerLog:
         there = [meta for meta in metas if meta is not None and not (undelivered and meta.delivered)]
         return sorted(there, key=lambda meta: meta.question.asked_at)
 
-    async def chats(self, user: str, limit: int) -> list[ChatSummary]:
-        return await self._index.chats(user, limit)
+    async def chats(self, user: str, limit: int, after: ChatPlace | None = None) -> list[ChatSummary]:
+        return await self._index.chats(user, limit, after)
 
     async def claimable(self, limit: int, *, jobs: bool = False) -> list[str]:
         self._expect_all()  # owners have the first word
@@ -260,6 +262,9 @@ class RedisAnswerLog:
         pairs = zip(values[::2], values[1::2], strict=True)
         marks = {name.decode().removeprefix(MARK): float(at) for name, at in pairs if name.startswith(MARK.encode())}
         return dict(sorted(marks.items(), key=lambda mark: mark[1]))
+
+    async def erase(self, user: str) -> list[str]:
+        return await erase(self._writes, user)
 
     def listen(self, listener: Listener, interested: Callable[[], bool]) -> Callable[[], None]:
         self._listeners[listener] = interested

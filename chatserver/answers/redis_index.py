@@ -8,7 +8,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
-from chatserver.answers.log import ChatSummary
+from chatserver.answers.log import ChatPlace, ChatSummary
 from chatserver.answers.meta import JOBS, AnswerMeta, NewAnswer
 from chatserver.answers.redis_keys import (
     answer_of,
@@ -108,15 +108,25 @@ class RedisIndex:
         """The chat's answers in the order of their creation."""
         return [name.decode() for name in await self._reads.call("LRANGE", user_key(user, "chat", chat), 0, -1)]
 
-    async def chats(self, user: str, limit: int) -> list[ChatSummary]:
-        used = await self._reads.call("ZREVRANGE", user_key(user, "chats"), 0, limit, "WITHSCORES")
-        named = [(chat.decode(), float(at)) for chat, at in zip(used[::2], used[1::2], strict=True)]
-        chats = [(chat, at) for chat, at in named if chat != JOBS][:limit]
-        return list(await asyncio.gather(*(self._summary(user, chat, at) for chat, at in chats)))
+    async def chats(self, user: str, limit: int, after: ChatPlace | None) -> list[ChatSummary]:
+        """Of one time the later names come first: Redis's own order, backwards."""
+        key, latest = user_key(user, "chats"), "+inf" if after is None else repr(after.updated_at)
+        places: list[ChatPlace] = []
+        seen = 0
+        while len(places) < limit:
+            page = ("LIMIT", seen, limit + 1)
+            used = await self._reads.call("ZREVRANGEBYSCORE", key, latest, "-inf", "WITHSCORES", *page)
+            named = [ChatPlace(float(at), chat.decode()) for chat, at in zip(used[::2], used[1::2], strict=True)]
+            places += [place for place in named if place.chat != JOBS and (after is None or place < after)]
+            seen += len(named)
+            if len(named) <= limit:
+                break
+        return list(await asyncio.gather(*(self._summary(user, place) for place in places[:limit])))
 
-    async def _summary(self, user: str, chat: str, updated_at: float) -> ChatSummary:
+    async def _summary(self, user: str, place: ChatPlace) -> ChatSummary:
+        chat = place.chat
         title, answers = await asyncio.gather(
             self._reads.call("HGET", user_key(user, "titles"), chat),
             self._reads.call("LLEN", user_key(user, "chat", chat)),
         )
-        return ChatSummary(chat, title.decode().partition(" ")[2], updated_at, answers)
+        return ChatSummary(chat, title.decode().partition(" ")[2], place.updated_at, answers)

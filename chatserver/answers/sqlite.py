@@ -21,6 +21,7 @@ import structlog
 from chatserver.answers.log import (
     Appended,
     Batch,
+    ChatPlace,
     ChatSummary,
     Claim,
     Conflict,
@@ -30,7 +31,9 @@ from chatserver.answers.log import (
     Ring,
 )
 from chatserver.answers.meta import JOBS, AnswerMeta, NewAnswer, job_id
+from chatserver.answers.sqlite_removal import erase, remove_ended
 from chatserver.answers.sqlite_schema import (
+    CHATS,
     COLUMNS,
     MIGRATION,
     OWN_KEY,
@@ -47,6 +50,8 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 POLL_S = 0.025
+CLEAN_S = 600.0
+"""How often answers past their time are looked for."""
 _PAGE_BYTES = 1 << 20
 _UNSEALED = "state IN ('queued', 'running')"
 _CLAIMABLE = "(state = 'queued' OR (state = 'running' AND lease_until < :now))"
@@ -59,12 +64,14 @@ def _boot_id() -> str:
 
 
 class SqliteAnswerLog:
-    def __init__(self, database: Database, *, clock: Callable[[], float], poll_s: float) -> None:
+    def __init__(self, database: Database, *, clock: Callable[[], float], poll_s: float, keep_s: float) -> None:
         self._db = database
         self._clock = clock
         self._poll_s = poll_s
+        self._keep_s = keep_s
         self._listeners: dict[Listener, Callable[[], bool]] = {}
         self._poller = asyncio.create_task(self._poll(), name="answer-log-poll")
+        self._cleaner = asyncio.create_task(self._clean(), name="answer-log-clean") if keep_s else None
 
     @classmethod
     async def open(
@@ -73,9 +80,11 @@ class SqliteAnswerLog:
         *,
         clock: Callable[[], float] = time.time,
         poll_s: float = POLL_S,
+        keep_s: float = 0.0,
         boot: Callable[[], str] = _boot_id,
     ) -> Self:
-        """Raises `LogUnavailable` when the file can't be opened."""
+        """`keep_s` is how long an ended answer is kept, 0 for ever. Raises `LogUnavailable` when the file can't be
+        opened, `NewerData`."""
         database = None
         try:
             database = await Database.open(path)
@@ -86,7 +95,7 @@ class SqliteAnswerLog:
             if database is not None:
                 await database.aclose()
             raise LogUnavailable(f"{path.name}: {error}") from error
-        return cls(database, clock=clock, poll_s=poll_s)
+        return cls(database, clock=clock, poll_s=poll_s, keep_s=keep_s)
 
     async def create(self, new: NewAnswer) -> tuple[AnswerMeta, bool]:
         def run(db: sqlite3.Connection) -> tuple[AnswerMeta, bool]:
@@ -196,14 +205,11 @@ class SqliteAnswerLog:
 
         return await self._read(run)
 
-    async def chats(self, user: str, limit: int) -> list[ChatSummary]:
+    async def chats(self, user: str, limit: int, after: ChatPlace | None = None) -> list[ChatSummary]:
+        place = (float("inf"), "") if after is None else (after.updated_at, after.chat)
+
         def run(db: sqlite3.Connection) -> list[ChatSummary]:
-            rows = db.execute(
-                "SELECT chat, (SELECT text FROM answers f WHERE f.user = a.user AND f.chat = a.chat"
-                " ORDER BY asked_at, key LIMIT 1), max(asked_at), count(*)"
-                " FROM answers a WHERE user = ? AND chat <> ? GROUP BY chat ORDER BY max(asked_at) DESC LIMIT ?",
-                (user, JOBS, limit),
-            )
+            rows = db.execute(CHATS, (user, JOBS, *place, limit))
             return [ChatSummary(*row) for row in rows]
 
         return await self._read(run)
@@ -248,6 +254,12 @@ class SqliteAnswerLog:
 
         return await self._read(run)
 
+    async def erase(self, user: str) -> list[str]:
+        try:
+            return await erase(self._db, user)
+        except sqlite3.Error as error:
+            raise LogUnavailable(str(error)) from error
+
     def listen(self, listener: Listener, interested: Callable[[], bool]) -> Callable[[], None]:
         self._listeners[listener] = interested
         return lambda: self._listeners.pop(listener, None) and None
@@ -260,8 +272,10 @@ class SqliteAnswerLog:
 
     async def aclose(self) -> None:
         """Idempotent; finishes the writes that are queued."""
-        self._poller.cancel()
-        await asyncio.gather(self._poller, return_exceptions=True)
+        tasks = [task for task in (self._poller, self._cleaner) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._db.aclose()
 
     async def _poll(self) -> None:
@@ -279,6 +293,15 @@ class SqliteAnswerLog:
                 changed, failing = not failing, True
             if changed:
                 self._ring(Ring(""))
+
+    async def _clean(self) -> None:
+        while True:
+            try:
+                if removed := await remove_ended(self._db, self._clock() - self._keep_s):
+                    log.info("answers past their time were removed", count=removed)
+            except sqlite3.Error as error:
+                log.warning("answers past their time cannot be removed", error=str(error))
+            await asyncio.sleep(CLEAN_S)
 
     def _ring(self, ring: Ring) -> None:
         for listener in list(self._listeners):

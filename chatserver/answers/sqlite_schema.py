@@ -61,6 +61,13 @@ SCHEMA = (
 OWN_KEY_MIGRATION = "answers-2"
 OWN_KEY = ("ALTER TABLE answers ADD COLUMN own_key INTEGER NOT NULL DEFAULT 0",)
 
+# The newest first, a title for those of this page alone.
+CHATS = """
+    SELECT chat, (SELECT text FROM answers f WHERE f.user = ?1 AND f.chat = page.chat ORDER BY asked_at, key LIMIT 1),
+        at, answers
+    FROM (SELECT chat, max(asked_at) AS at, count(*) AS answers FROM answers WHERE user = ?1 AND chat <> ?2
+          GROUP BY chat HAVING (at, chat) < (?3, ?4) ORDER BY at DESC, chat DESC LIMIT ?5) page"""
+
 COLUMNS = (
     "id, epoch, user, chat, ask_id, text, asked_at, namespace, filter, options, own_key, "
     "state, generation, owner, head, acknowledged, stop_requested, lease_until"

@@ -22,7 +22,7 @@ from chatserver.cli.errors import CommandError, explained
 from chatserver.cli.logs import keep_logs_off_the_screen
 from chatserver.server_config import load_server_config
 from chatserver.settings import Settings
-from chatserver.wiring import open_holdings, reach_answers
+from chatserver.wiring import file_faults, open_holdings, reach_answers
 
 TIMEOUT_S = 10.0
 
@@ -36,10 +36,10 @@ class Finding:
     message: str
 
 
-def check(*, data_dir: Path | None, json: bool) -> int:
+def check(*, integrity: bool, data_dir: Path | None, json: bool) -> int:
     """The exit code: 0 when all is well, 1 otherwise."""
     keep_logs_off_the_screen()
-    findings = asyncio.run(_check_all(data_dir))
+    findings = asyncio.run(_check_all(data_dir, integrity))
     ok = all(finding.ok for finding in findings)
     if json:
         print(json_format.dumps({"ok": ok, "checks": [asdict(finding) for finding in findings]}))
@@ -50,13 +50,15 @@ def check(*, data_dir: Path | None, json: bool) -> int:
     return 0 if ok else 1
 
 
-async def _check_all(data_dir: Path | None) -> list[Finding]:
+async def _check_all(data_dir: Path | None, integrity: bool) -> list[Finding]:
     findings = [await _checked("server", _check_server)]
     try:
         settings = read_settings(data_dir)
     except Exception as error:
         return [*findings, Finding("settings", False, _reason(error))]
     findings.append(Finding("settings", True, "valid"))
+    if integrity:
+        findings.append(await _check_files(settings.storage.data_dir))
     findings += await _check_knowledge(settings)
     findings.append(await _checked("embedding cache", lambda: check_cache(settings)))
     findings.append(await _checked("answer log", lambda: reach_answers(settings)))
@@ -73,6 +75,17 @@ async def _checked(name: str, work: Callable[[], Awaitable[str]]) -> Finding:
         return Finding(name, False, f"no answer within {TIMEOUT_S:.0f} s")
     except Exception as error:
         return Finding(name, False, _reason(error))
+
+
+async def _check_files(directory: Path) -> Finding:
+    """As long as it takes."""
+    try:
+        found = await asyncio.to_thread(file_faults, directory)
+    except Exception as error:
+        return Finding("files", False, _reason(error))
+    if found:
+        return Finding("files", False, f"{'; '.join(found)}. Restore a backup (docs/data.md)")
+    return Finding("files", True, f"every page of {directory} reads as it was written, and no answer's log has a hole")
 
 
 async def _check_server() -> str:

@@ -279,8 +279,51 @@ def token(
 
 
 @app.command()
-def check(data_dir: DataDir = None, json: Json = False) -> None:
+def backup(
+    target: Annotated[Path, typer.Argument(help="A directory that is not there yet.", show_default=False)],
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Save the data directory as it is at one instant, while servers and workers use it."""
+    from chatserver.cli.backup import backup
+
+    backup(target, data_dir=data_dir, json=json)
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(help="What `chatserver backup` made.", show_default=False)],
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Put a backup into an empty data directory; every file is compared with its manifest first."""
+    from chatserver.cli.backup import restore
+
+    restore(source, data_dir=data_dir, json=json)
+
+
+@app.command()
+def erase(
+    user: Annotated[str, typer.Argument(help="Whose data it is.", show_default=False)],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Erase all that is kept of one user: chats, answers, jobs, uploads, and the caches. Servers may run."""
+    from chatserver.cli.erase import erase
+
+    erase(user, yes=yes, data_dir=data_dir, json=json)
+
+
+@app.command()
+def check(
+    integrity: Annotated[
+        bool, typer.Option("--integrity", help="Read every page of the data directory's files, too.")
+    ] = False,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
     """Validate the configuration and reach every dependency."""
     from chatserver.cli.check import check
 
-    raise typer.Exit(check(data_dir=data_dir, json=json))
+    raise typer.Exit(check(integrity=integrity, data_dir=data_dir, json=json))

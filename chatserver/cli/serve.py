@@ -114,10 +114,12 @@ async def _supervise(
 
 async def _check_knowledge(settings: Settings) -> None:
     """What no server process could start with is told here, once."""
-    from chatserver.wiring import open_knowledge
+    from chatserver.wiring import open_answers, open_knowledge
 
     async with open_knowledge(settings):
         pass
+    if settings.redis.url is None:  # that of many nodes may be away: a server process waits for it
+        await (await open_answers(settings)).aclose()
 
 
 def _ingest_sample(settings: Settings) -> None:

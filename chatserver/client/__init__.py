@@ -28,6 +28,7 @@ from chatserver.client.errors import (
     Unreachable,
 )
 from chatserver.client.events import Chunk, Cursor
+from chatserver.client.http import ChatSummary
 from chatserver.client.stream import AnswerStream, Entry
 from chatserver.client.sync import SyncAnswerStream, SyncClient
 from chatserver.client.transcript import Answer, Citation, Source, Transcript
@@ -37,6 +38,7 @@ __all__ = [
     "AnswerGone",
     "AnswerStream",
     "Backoff",
+    "ChatSummary",
     "Chunk",
     "Citation",
     "Client",

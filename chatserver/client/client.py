@@ -11,7 +11,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
@@ -33,7 +33,7 @@ from chatserver.client.events import (
     Welcome,
 )
 from chatserver.client.feed import Step
-from chatserver.client.http import Doors
+from chatserver.client.http import ChatSummary, Doors
 from chatserver.client.stream import AnswerStream
 from chatserver.client.token import Token
 from chatserver.client.transcript import Answer
@@ -155,6 +155,10 @@ class Client:
     async def answers(self, chat: str) -> list[Answer]:
         """A chat's answers, oldest first."""
         return await self._doors.answers(chat)
+
+    def chats(self) -> AsyncIterator[ChatSummary]:
+        """The user's chats, last used first; fetched page by page as they are read."""
+        return self._doors.chats()
 
     async def search(self, text: str, *, top_k: int | None = None, namespace: str = "") -> list[dict[str, Any]]:
         """Passages, best first: `{"id", "title", "text", "score", "why"}` each."""

@@ -1,6 +1,7 @@
 """The server's HTTP doors: finished answers and search."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -11,6 +12,16 @@ from chatserver.client.transcript import Answer, from_document
 
 if TYPE_CHECKING:
     from httpx import AsyncClient, Response
+
+
+@dataclass(frozen=True, slots=True)
+class ChatSummary:
+    """`title` is the first question, `updated_at` the time of the last one in seconds since the Unix epoch."""
+
+    chat: str
+    title: str
+    updated_at: float
+    answers: int
 
 
 class Doors:
@@ -32,6 +43,16 @@ class Doors:
     async def answers(self, chat: str) -> list[Answer]:
         document = await self._call("GET", f"/v1/chats/{_quoted(chat)}/answers")
         return [_answer(answer) for answer in document["answers"]]
+
+    async def chats(self) -> AsyncIterator[ChatSummary]:
+        query = ""
+        while True:
+            document = await self._call("GET", f"/v1/chats{query}")
+            for chat in document["chats"]:
+                yield ChatSummary(chat["chat"], chat["title"], chat["updated_at"], chat["answers"])
+            if document.get("next") is None:
+                return
+            query = f"?{urlencode({'after': document['next']})}"
 
     async def search(self, text: str, *, top_k: int | None, namespace: str) -> list[dict[str, Any]]:
         query: dict[str, Any] = {"queries": [text], "namespace": namespace}

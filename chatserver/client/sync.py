@@ -3,13 +3,14 @@
 It may be used where a loop runs already, as in a notebook; a call then blocks that loop, as any synchronous one does.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 from chatserver.client.background import BackgroundLoop
 from chatserver.client.client import Client
 from chatserver.client.events import Cursor
+from chatserver.client.http import ChatSummary
 from chatserver.client.stream import AnswerStream, Entry
 from chatserver.client.transcript import Answer
 
@@ -120,6 +121,12 @@ class SyncClient:
         """A chat's answers, oldest first."""
         return self._loop.run(self._client.answers(chat))
 
+    def chats(self) -> Iterator[ChatSummary]:
+        """See `Client.chats`."""
+        chats = self._client.chats()
+        while (chat := self._loop.run(_next_of(chats))) is not None:
+            yield chat
+
     def search(self, text: str, *, top_k: int | None = None, namespace: str = "") -> list[dict[str, Any]]:
         """Passages, best first."""
         return self._loop.run(self._client.search(text, top_k=top_k, namespace=namespace))
@@ -131,3 +138,8 @@ class SyncClient:
     def graph(self, entity: str | None = None, *, answer: str | None = None, **options: Any) -> dict[str, Any]:
         """See `Client.graph`."""
         return self._loop.run(self._client.graph(entity, answer=answer, **options))
+
+
+async def _next_of(chats: AsyncIterator[ChatSummary]) -> ChatSummary | None:
+    """A `StopAsyncIteration` can't leave a task."""
+    return await anext(chats, None)

@@ -1,5 +1,6 @@
 """HTTP doors to answers and chats."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ from typing_extensions import TypedDict
 
 from chatserver.answers.branches import told_after
 from chatserver.answers.document import read_document
-from chatserver.answers.log import AnswerLog, ChatSummary
+from chatserver.answers.log import AnswerLog, ChatPlace, ChatSummary
 from chatserver.answers.meta import AnswerMeta
 from chatserver.edge.about import gives
 from chatserver.edge.description import documents
@@ -75,19 +76,41 @@ async def get_chat(request: Request) -> Response:
 
 
 async def get_chats(request: Request) -> Response:
-    """Your chats, last used first."""
+    """Your chats, last used first, a page of them; of one with chats of other namespaces these are left out, so that it may
+    be shorter than asked."""
     answers: AnswerLog = request.app.state.system.answers
-    summaries = await answers.chats(user_of(request), _CHATS)
+    limit, after = _page_of(request)
+    summaries = await answers.chats(user_of(request), limit + 1, after)
+    page = summaries[:limit]
+    following = f"{page[-1].updated_at!r}:{page[-1].chat}" if len(summaries) > limit else None
     if identity_of(request).namespaces is not None:
-        summaries = [theirs for chat in summaries if (theirs := await _owned_part(request, chat)) is not None]
+        page = [theirs for chat in page if (theirs := await _owned_part(request, chat)) is not None]
     return JSONResponse(
         {
             "chats": [
                 {"chat": chat.chat, "title": chat.title, "updated_at": chat.updated_at, "answers": chat.answers}
-                for chat in summaries
-            ]
+                for chat in page
+            ],
+            "next": following,
         }
     )
+
+
+def _page_of(request: Request) -> tuple[int, ChatPlace | None]:
+    """`limit` and `after` of the query. Raises `Problem`."""
+    limit, after = request.query_params.get("limit", str(_CHATS)), request.query_params.get("after")
+    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= _CHATS):
+        raise Problem(422, ErrorCode.INVALID_FIELD, f"`limit` is a number from 1 to {_CHATS}.")
+    if after is None:
+        return int(limit), None
+    time, colon, chat = after.partition(":")
+    try:
+        place = ChatPlace(float(time), chat)
+    except ValueError:
+        colon = ""
+    if not colon or not math.isfinite(place.updated_at):
+        raise Problem(422, ErrorCode.INVALID_FIELD, "`after` is the `next` of the page before.")
+    return int(limit), place
 
 
 async def _owned_part(request: Request, chat: ChatSummary) -> ChatSummary | None:

@@ -72,5 +72,16 @@ class FileCache:
         except sqlite3.Error as error:
             raise CacheUnavailable(str(error)) from error
 
+    async def clear(self) -> None:
+        def run(connection: sqlite3.Connection) -> None:
+            connection.execute("PRAGMA secure_delete=ON")
+            connection.execute("DELETE FROM vectors")
+
+        try:
+            await self._database.write(run)
+            await self._database.truncate_log()
+        except sqlite3.Error as error:
+            raise CacheUnavailable(str(error)) from error
+
     async def aclose(self) -> None:
         await self._database.aclose()

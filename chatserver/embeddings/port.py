@@ -30,6 +30,9 @@ class VectorCache(Protocol):
     async def put(self, vectors: Mapping[Key, Vector]) -> None:
         """In one round trip; each vector is kept whole or not at all. Raises `CacheUnavailable`."""
 
+    async def clear(self) -> None:
+        """Lets go of all of them, so that nothing of them is left. Raises `CacheUnavailable`."""
+
     async def aclose(self) -> None: ...
 
 

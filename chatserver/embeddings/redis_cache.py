@@ -56,6 +56,13 @@ class RedisCache:
     async def put(self, vectors: Mapping[Key, Vector]) -> None:
         await self._all(*(("SET", _PREFIX + key, pack(vector), "PX", self._keep_ms) for key, vector in vectors.items()))
 
+    async def clear(self) -> None:
+        try:
+            async for key in self._shards.keys_like(f"{_PREFIX}*"):
+                await self._shards.call("UNLINK", key)
+        except RedisUnavailable as error:
+            raise CacheUnavailable(str(error) or "Redis is silent") from error
+
     async def aclose(self) -> None:
         await self._shards.aclose()
 

@@ -165,6 +165,9 @@ class Jobs:
         self._cleaned_at = now
         for kept in await self.spool.jobs():
             meta = await self._answers.meta(kept)
+            if meta is None and await self.spool.written_at(kept) < now - KEPT_S:  # its log is gone, or never came
+                await self._ledger.end(kept)
+                await self.spool.drop(kept)
             if meta is None or not meta.state.sealed:
                 continue
             if meta.state is AnswerState.COMPLETED or meta.question.asked_at < now - KEPT_S:

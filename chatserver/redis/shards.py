@@ -16,7 +16,7 @@ Theory of operation
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import structlog
@@ -36,6 +36,7 @@ _HOPS: Final = 32
 _UNSTABLE_S: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5)
 """Waits for a slot that is just being moved."""
 _WATCH_S: Final = 0.25
+_SCANNED: Final = 1000
 
 
 class Shards:
@@ -93,6 +94,17 @@ class Shards:
             return await (self._only or self._link_for(command)).call(*command)
         except RedisRefused as error:
             return await self._insist(error, command)
+
+    async def keys_like(self, pattern: str) -> AsyncIterator[bytes]:
+        """Every key that fits, on every master: looks at all keys that there are. Raises `RedisUnavailable`."""
+        for link in self.masters.values():
+            cursor = b"0"
+            while True:
+                cursor, keys = await link.call("SCAN", cursor, "MATCH", pattern, "COUNT", _SCANNED)
+                for key in keys:
+                    yield key
+                if cursor == b"0":
+                    break
 
     def address_of(self, key: bytes | None) -> Address:
         """Of the master that has this key; of any that can be reached, without one."""

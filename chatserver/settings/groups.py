@@ -55,6 +55,12 @@ class Storage(Group):
         validation_alias="CHATSERVER_DATA_DIR",
         description="documents, indexes, graph and answers; several processes may share it",
     )
+    keep_days: float = Field(
+        default=0.0,
+        validation_alias="CHATSERVER_KEEP_DAYS",
+        ge=0,
+        description="how long an ended answer stays in the data directory; 0 for ever",
+    )
 
 
 class Generation(Group):

@@ -5,16 +5,19 @@ import { h } from "./dom.js";
 /** @typedef {{chat: string, title: string, updated_at?: string|number, running?: boolean}} Entry */
 export class ChatList {
   #list;
+  #more;
   #open;
 
-  /** @param {HTMLElement} list @param {(chat: string) => void} open */
-  constructor(list, open) {
+  /** @param {{list: HTMLElement, more: HTMLElement}} elements @param {(chat: string) => void} open */
+  constructor({ list, more }, open) {
     this.#list = list;
+    this.#more = more;
     this.#open = open;
   }
 
-  /** @param {Entry[]} entries newest first @param {?string} current */
-  show(entries, current) {
+  /** @param {Entry[]} entries newest first @param {?string} current @param {boolean} hasMore older ones */
+  show(entries, current, hasMore) {
+    this.#more.hidden = !hasMore;
     this.#list.replaceChildren(...entries.map((entry) => h("li", {}, this.#button(entry, entry.chat === current))));
   }
 

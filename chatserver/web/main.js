@@ -3,6 +3,7 @@
 import { chatOf, hashOf } from "./address.js";
 import * as api from "./api.js";
 import { ChatList } from "./chat_list.js";
+import { Chats } from "./chats.js";
 import { Composer } from "./composer.js";
 import { Connection } from "./client/connection.js";
 import { Conversation } from "./conversation.js";
@@ -47,7 +48,8 @@ const connection = new Connection({
   onState: (state) => status.show(state),
 });
 const session = new Session({ connection, api, storage, newId, onChange: changed });
-const chatList = new ChatList(find("#chats"), go);
+const chats = new Chats(api.chats);
+const chatList = new ChatList({ list: find("#chats"), more: find("#older") }, go);
 const conversation = new Conversation(
   { list: find("#messages"), scroller: find("#scroller"), jump: find("#jump") },
   { actions: { again, edit, openSource, showFound, versions, choose }, shown: (message) => session.shown(message), announce },
@@ -59,8 +61,6 @@ const composer = new Composer(find("#composer"), {
   draft: (text) => storage.setDraft(session.open, text),
 });
 
-/** The server's chats, newest first. */
-let listed = [];
 /** The message that the next question takes the place of. @type {?import("./session.js").Message} */
 let editing = null;
 
@@ -135,21 +135,31 @@ function announce(text) {
 
 async function listChats() {
   try {
-    listed = await api.chats();
+    await chats.refresh();
   } catch {
     return; // the connection's state tells
   }
   showChats();
 }
 
+async function listOlder() {
+  try {
+    await chats.more();
+  } catch {
+    return; // the button is still there
+  }
+  showChats();
+}
+
 /** The server's chats, with those in front that it does not know yet. */
 function showChats() {
-  const known = new Set(listed.map(({ chat }) => chat));
+  const known = new Set(chats.listed.map(({ chat }) => chat));
   const local = session.unaccepted().filter(([chat]) => !known.has(chat));
-  const entries = [...local.map(([chat, [first]]) => ({ chat, title: first.question })), ...listed];
+  const entries = [...local.map(([chat, [first]]) => ({ chat, title: first.question })), ...chats.listed];
   chatList.show(
     entries.map((entry) => ({ ...entry, running: session.running(entry.chat) !== null })),
     session.open,
+    chats.hasMore,
   );
   const title = entries.find(({ chat }) => chat === session.open)?.title ?? UNTITLED;
   find("#title").textContent = title;
@@ -206,6 +216,7 @@ find("#suggestions").append(
   ),
 );
 find("#new").addEventListener("click", begin);
+find("#older").addEventListener("click", listOlder);
 find("#skip").addEventListener("click", (event) => {
   event.preventDefault(); // the address names the chat
   composer.focus();

@@ -2,6 +2,7 @@
 
 from chatserver.wiring.access import issue_token, open_verifier
 from chatserver.wiring.answers import open_answers, reach_answers
+from chatserver.wiring.care import back_up_data, erase_user, file_faults, restore_data
 from chatserver.wiring.embedder import reach_cache
 from chatserver.wiring.graph import reach_graph
 from chatserver.wiring.jobs import Here, feeding, jobs_of, open_jobs, open_worker
@@ -16,7 +17,10 @@ __all__ = [
     "Holdings",
     "Knowledge",
     "System",
+    "back_up_data",
+    "erase_user",
     "feeding",
+    "file_faults",
     "issue_token",
     "jobs_of",
     "open_answers",
@@ -33,4 +37,5 @@ __all__ = [
     "reach_graph",
     "reach_vectors",
     "reembed_knowledge",
+    "restore_data",
 ]

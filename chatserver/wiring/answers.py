@@ -9,12 +9,14 @@ from chatserver.settings import Settings
 
 
 async def open_answers(settings: Settings) -> AnswerLog:
-    """The answer log alone: on Redis when one is set, else in the data directory. Raises `LogUnavailable`."""
+    """The answer log alone: on Redis when one is set, else in the data directory. Raises `LogUnavailable`,
+    `NewerData`."""
     url = settings.redis.url
     if url is not None:
         retention = Retention(settings.redis.keep_days * 86_400, settings.redis.keep_answers)
         return await RedisAnswerLog.open(url.get_secret_value(), retention=retention)
-    return await SqliteAnswerLog.open(settings.storage.data_dir / "answers.db")
+    keep_s = settings.storage.keep_days * 86_400
+    return await SqliteAnswerLog.open(settings.storage.data_dir / "answers.db", keep_s=keep_s)
 
 
 async def reach_answers(settings: Settings) -> str:

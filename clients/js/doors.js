@@ -49,7 +49,8 @@ export function doors({ base = "", token = null, fetch = globalThis.fetch.bind(g
   }
 
   return {
-    chats: async () => (await get("/v1/chats")).chats,
+    /** A page of the chats, last used first; `after` is the `next` of the page before, which is null on the last. */
+    chats: (after = null) => get(`/v1/chats${after === null ? "" : `?${new URLSearchParams({ after })}`}`),
     answers: async (chat) => (await get(`/v1/chats/${id(chat)}/answers`)).answers,
     answer: (answer) => get(`/v1/answers/${id(answer)}`),
     passage: (passage) => get(`/v1/passages/${id(passage)}`),

@@ -87,7 +87,11 @@ export interface ConnectionState {
 }
 
 export interface Doors {
-  chats(): Promise<Record<string, unknown>[]>;
+  /** A page of the chats, last used first; `after` is the `next` of the page before. */
+  chats(after?: string | null): Promise<{
+    chats: { chat: string; title: string; updated_at: number; answers: number }[];
+    next: string | null;
+  }>;
   answers(chat: string): Promise<Record<string, unknown>[]>;
   answer(id: string): Promise<Record<string, unknown>>;
   passage(id: string): Promise<Record<string, unknown>>;

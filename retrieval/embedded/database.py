@@ -14,6 +14,9 @@ Theory of operation
 
     Several processes may hold the file open: SQLite serialises the transactions, `foreign_commits` tells whether
     another process has committed.
+
+    A file carries the number of its format. Tables and columns that are added by name (`migrate`) leave it as it is:
+    older code goes on beside them. What older code would read wrongly raises it, and older code then refuses the file.
 """
 
 import asyncio
@@ -24,13 +27,28 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 T = TypeVar("T")
+
+FORMAT: Final = 1
+"""Of all files of a data directory, in SQLite's `user_version`; 0 is a file that was made before there was a number."""
 
 _GROUP = 512  # writes in one transaction at most: bounds the time that the file stays locked
 _READS = 8  # reads that one thread takes at a time, and answers with one wake-up of the event loop
 _BUSY_S = 30.0
+
+
+class NewerData(Exception):
+    """The file was written by a later version, which alone knows how to read it. Nothing was changed in it."""
+
+    code = "newer_data"
+
+    def __init__(self, path: Path, found: int) -> None:
+        super().__init__(
+            f"{path.name} has format {found}, and this version of chatserver knows none above {FORMAT}: use the "
+            "version that wrote it, or a later one"
+        )
 
 
 @dataclass(slots=True)
@@ -65,7 +83,8 @@ class Database:
 
     @classmethod
     async def open(cls, path: Path, *, readers: int = 2) -> Self:
-        """Creates the file and its directory when they are missing. Raises `sqlite3.Error` when it can't."""
+        """Creates the file and its directory when they are missing. Raises `sqlite3.Error` when it can't, and
+        `NewerData`."""
         db = cls(path, readers)
         await asyncio.to_thread(db._create)
         for thread in db._threads:
@@ -97,6 +116,18 @@ class Database:
                     connection.execute(statement)
 
         await self.write(run, durable=True)
+
+    async def truncate_log(self) -> None:
+        """Moves what was written into the file, and empties the log beside it, so that nothing of what was overwritten
+        is left there. Waits for readers of older states, up to half a minute; raises `sqlite3.OperationalError` when
+        they don't end."""
+
+        def run(connection: sqlite3.Connection) -> None:
+            busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if busy:
+                raise sqlite3.OperationalError(f"{self.path.name} is being read in an older state")
+
+        await self._submit(self._writes, run, transaction=False)
 
     async def foreign_commits(self) -> bool:
         """Whether another process has committed since the last call."""
@@ -136,8 +167,10 @@ class Database:
     def _create(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         connection = self._connect()
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.close()
+        try:
+            _agree_on_format(connection, self.path)
+        finally:
+            connection.close()
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
@@ -189,6 +222,16 @@ class Database:
                 connection.execute("ROLLBACK TO one")
             connection.execute("RELEASE one")
         connection.execute("COMMIT")
+
+
+def _agree_on_format(connection: sqlite3.Connection, path: Path) -> None:
+    """Before anything else is written. Raises `NewerData`."""
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    if found > FORMAT:
+        raise NewerData(path, found)
+    connection.execute("PRAGMA journal_mode=WAL")
+    if found < FORMAT:
+        connection.execute(f"PRAGMA user_version={FORMAT}")
 
 
 def _next_group(queue: "SimpleQueue[_Job | None]", limit: int) -> list[_Job] | None:

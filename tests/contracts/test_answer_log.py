@@ -378,6 +378,51 @@ async def test_chats_come_last_used_first(log: AnswerLog) -> None:
     assert [chat.chat for chat in await log.chats("ada", 2)] == ["c1", "c3"]
 
 
+async def test_chats_come_page_by_page(log: AnswerLog) -> None:
+    """Each page goes on after the place of the one before: no chat twice, none left out, also of one time and beside
+    the user's jobs."""
+    for number in range(23):
+        await log.create(question(f"a{number}", chat=f"c{number}", at=float(number // 5)))
+    await log.create(question(job_id("1"), chat=JOBS, at=2.0))
+    every = [chat.chat for chat in await log.chats("ada", 100)]
+    assert sorted(every) == sorted(f"c{number}" for number in range(23))
+    paged, place = [], None
+    while page := await log.chats("ada", 4, place):
+        assert len(page) <= 4
+        paged += [chat.chat for chat in page]
+        place = page[-1].place
+    assert paged == every
+
+
+async def test_an_erased_user_has_nothing(log: AnswerLog, clock: Clock) -> None:
+    """Answers, chats, jobs and ask ids are gone whatever their state, an owner is fenced, and nobody else loses
+    anything, not even who is called almost the same."""
+    claim = await begun(log, "running", entries=3)
+    for answer in ("queued", "sealed"):
+        await log.create(question(answer))
+    await log.append(await claimed(log, "sealed"), batch(0, 2, seal=AnswerState.COMPLETED), LEASE_S)
+    await log.create(question(job_id("1"), chat=JOBS))
+    for number, other in enumerate(("ad?", "ada:x", "*")):
+        await log.create(question(f"other{number}", user=other))
+    assert sorted(await log.erase("ada")) == sorted(["running", "queued", "sealed", job_id("1")])
+    for answer in ("running", "queued", "sealed", job_id("1")):
+        assert (await log.meta(answer), await log.read(answer, 0, 10)) == (None, [])
+    assert (await log.chats("ada", 10), await log.chat("ada", "c1"), await log.chat("ada", JOBS)) == ([], [], [])
+    assert await log.of_ask("ada", "ask-queued") is None
+    with pytest.raises(Fenced):
+        await log.append(claim, batch(3, 1), LEASE_S)
+    clock.now += LEASE_S + 1
+    assert await log.claimable(10) == ["other0", "other1", "other2"]
+    for number, other in enumerate(("ad?", "ada:x", "*")):
+        assert [meta.answer for meta in await log.chat(other, "c1")] == [f"other{number}"]
+    with pytest.raises(Fenced):
+        await log.renew(claim, LEASE_S)
+    assert (await log.meta("running"), await log.chats("ada", 10)) == (None, [])
+    await log.create(question("later", ask_id="ask-queued"))
+    assert [meta.answer for meta in await log.chat("ada", "c1")] == ["later"]
+    assert await log.erase("nobody") == []
+
+
 async def test_claimable_answers_come_oldest_first(log: AnswerLog, clock: Clock) -> None:
     """Queued and expired ones, whoever asked them; neither running nor sealed ones; at most the limit."""
     for answer, at in (("queued", 3.0), ("expired", 1.0), ("running", 2.0), ("sealed", 0.0)):

@@ -62,6 +62,17 @@ async def test_a_later_vector_replaces(opened: Opened) -> None:
     assert await cache.get([A]) == {A: [2.0]}
 
 
+async def test_a_cleared_cache_has_nothing(opened: Opened) -> None:
+    """However many there were, also those that another process has put; it can be filled again."""
+    cache = await opened(60)
+    many = {key_of("space", f"text {number}"): [float(number)] for number in range(1, 1200)}
+    await cache.put(many)
+    await (await opened(60)).clear()
+    assert await cache.get(list(many)) == {}
+    await cache.put({A: [1.0]})
+    assert await cache.get([A]) == {A: [1.0]}
+
+
 async def test_vectors_go_when_their_time_is_up(opened: Opened) -> None:
     """What was kept for a second is absent later."""
     cache = await opened(1)
