@@ -1,9 +1,9 @@
 """HTTP doors to answers and chats."""
 
-import math
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
@@ -76,8 +76,7 @@ async def get_chat(request: Request) -> Response:
 
 
 async def get_chats(request: Request) -> Response:
-    """Your chats, last used first, a page of them; of one with chats of other namespaces these are left out, so that it may
-    be shorter than asked."""
+    """Your chats, last used first, a page of them: shorter than asked where chats of other namespaces are left out."""
     answers: AnswerLog = request.app.state.system.answers
     limit, after = _page_of(request)
     summaries = await answers.chats(user_of(request), limit + 1, after)
@@ -97,20 +96,16 @@ async def get_chats(request: Request) -> Response:
 
 
 def _page_of(request: Request) -> tuple[int, ChatPlace | None]:
-    """`limit` and `after` of the query. Raises `Problem`."""
-    limit, after = request.query_params.get("limit", str(_CHATS)), request.query_params.get("after")
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= _CHATS):
-        raise Problem(422, ErrorCode.INVALID_FIELD, f"`limit` is a number from 1 to {_CHATS}.")
-    if after is None:
-        return int(limit), None
-    time, colon, chat = after.partition(":")
+    """How many, and after which. Raises `Problem`."""
     try:
-        place = ChatPlace(float(time), chat)
+        query = ChatsQuery.model_validate(dict(request.query_params))
+        if query.after is None:
+            return query.limit, None
+        time, _, chat = query.after.partition(":")
+        return query.limit, ChatPlace(float(time), chat)
     except ValueError:
-        colon = ""
-    if not colon or not math.isfinite(place.updated_at):
-        raise Problem(422, ErrorCode.INVALID_FIELD, "`after` is the `next` of the page before.")
-    return int(limit), place
+        detail = f"`limit` is a number from 1 to {_CHATS}, `after` the `next` of the page before."
+        raise Problem(422, ErrorCode.INVALID_FIELD, detail) from None
 
 
 async def _owned_part(request: Request, chat: ChatSummary) -> ChatSummary | None:
@@ -123,12 +118,18 @@ async def _owned_part(request: Request, chat: ChatSummary) -> ChatSummary | None
     return replace(chat, title=owned[0].question.text, answers=len(owned))
 
 
+class ChatsQuery(BaseModel):
+    limit: Annotated[int, Field(ge=1, le=_CHATS)] = _CHATS
+    after: Annotated[str, Field(pattern=r"^\d+(\.\d+)?(e[+-]?\d+)?:", max_length=1_000)] | None = None
+    """The `next` of the page before."""
+
+
 class ChatQuery(TypedDict, total=False):
     undelivered: bool
 
 
 ROUTES = [
     Door("/v1/answers/{answer}", get_answer, about=gives(documents.Answer)),
-    Door("/v1/chats", get_chats, about=gives(documents.Chats)),
+    Door("/v1/chats", get_chats, about=gives(documents.Chats, query=ChatsQuery)),
     Door("/v1/chats/{chat:path}/answers", get_chat, about=gives(documents.ChatAnswers, query=ChatQuery)),
 ]

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from chatserver.client import SyncClient
+from chatserver.settings import load_settings
+from chatserver.wiring import issue_token
 from tests.page.server import CHATSERVER, READY, environment
 
 ROOT = Path(__file__).parents[2]
@@ -32,10 +34,8 @@ class _Server:
         self.url = f"http://127.0.0.1:{READY.findall(ready)[0]}"
 
     def client(self, user: str) -> SyncClient:
-        token = subprocess.run(
-            [CHATSERVER, "token", user], env=self.settings, capture_output=True, text=True, check=True
-        )
-        return SyncClient(self.url, token=token.stdout.strip())
+        token = issue_token(load_settings(self.settings), user, ttl_s=600, namespaces=[], operator=False)
+        return SyncClient(self.url, token=token)
 
     def end(self) -> None:
         self._process.terminate()

@@ -184,7 +184,7 @@ async def test_what_is_another_users_is_nowhere(served: Served) -> None:
     """Their lists are empty, and a resume, an ack or a stop of another user's answer finds none."""
     headers = bearer(token("carol"))
     async with httpx.AsyncClient(base_url=served.url, headers=headers, trust_env=False, timeout=60) as http:
-        assert (await http.get("/v1/chats")).json() == {"chats": []}
+        assert (await http.get("/v1/chats")).json() == {"chats": [], "next": None}
         assert (await http.get(f"/v1/chats/{served.chat}/answers")).json() == {"answers": []}
     cursor = {"answer": served.answer, "epoch": served.epoch, "seq": 0}
     async with served.socket(headers) as socket:
@@ -205,7 +205,7 @@ async def test_another_namespace_is_nowhere(served: Served) -> None:
         assert (await http.get(f"/v1/answers/{served.answer}")).status_code == 404
         assert (await http.get(f"/v1/graph?answer={served.answer}")).status_code == 404
         assert (await http.get(f"/v1/chats/{served.chat}/answers")).json() == {"answers": []}
-        assert (await http.get("/v1/chats")).json() == {"chats": []}
+        assert (await http.get("/v1/chats")).json() == {"chats": [], "next": None}
         assert (await http.get(f"/v1/answers/{served.answer}/events")).status_code == 404
         assert (await http.get(f"/api/chat/{served.chat}")).json() == {"messages": []}
         assert (await http.get(f"/api/chat/{served.chat}/stream")).status_code == 204

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from chatserver.answers.meta import NewAnswer
 from chatserver.settings import Neo4j, Settings
 from retrieval.types import Document
 from tests.edge.conftest import Doors
+from tests.edge.many_chats import add_chats
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -37,6 +39,25 @@ async def answered(doors: Doors, answer: str, *, user: str = "ada", chat: str = 
             await asyncio.sleep(0.005)
 
 
+async def test_five_thousand_chats_come_in_pages(doors: Doors) -> None:
+    """No page is longer than asked, or than 200; together they are all, once, the last used first; what is no page is
+    refused in words."""
+    everyone = await asyncio.to_thread(add_chats, doors.system.settings.storage.data_dir, "eve", 5_000)
+    read: list[str] = []
+    longest = 0
+    query: str | None = ""
+    while query is not None:
+        page = (await doors.get(f"/v1/chats{query}", user="eve")).json()
+        read += [chat["chat"] for chat in page["chats"]]
+        longest = max(longest, len(page["chats"]))
+        query = f"?{urlencode({'after': page['next']})}" if page["next"] else None
+    assert (read, longest) == (everyone, 200)
+    few = (await doors.get("/v1/chats?limit=3", user="eve")).json()
+    assert [chat["title"] for chat in few["chats"]] == ["Question 4999?", "Question 4998?", "Question 4997?"]
+    for wrong in ("limit=0", "limit=201", "limit=x", "limit=%C2%B2", "after=x", "after=nan:c", "after=1"):
+        assert problem(await doors.get(f"/v1/chats?{wrong}", user="eve")) == (422, "invalid_field")
+
+
 async def test_an_answer_is_one_document(doors: Doors) -> None:
     """Question, state, text, sources, citations and the times of its life."""
     await answered(doors, "a1")
@@ -58,7 +79,7 @@ async def test_another_users_answer_is_not_found(doors: Doors) -> None:
     assert problem(there) == problem(nowhere) == (404, "unknown_answer")
     assert there.json() == nowhere.json()
     assert (await doors.get("/v1/chats/c1/answers", user="bob")).json() == {"answers": []}
-    assert (await doors.get("/v1/chats", user="bob")).json() == {"chats": []}
+    assert (await doors.get("/v1/chats", user="bob")).json() == {"chats": [], "next": None}
 
 
 @pytest.mark.parametrize(

@@ -27,10 +27,11 @@ def ingest(data_dir: Path, *paths: Path) -> None:
 class Server:
     """On a loopback port; killed and started again it keeps its port and data."""
 
-    def __init__(self, data_dir: Path, model: str) -> None:
+    def __init__(self, data_dir: Path, model: str, **settings: str) -> None:
         self._data_dir = data_dir
         self._log = data_dir.with_suffix(".log")
-        self._settings = {"CHATSERVER_MODEL": model, "CHATSERVER_LEASE_S": "1", "CHATSERVER_DRAIN_S": "0.5"}
+        quick = {"CHATSERVER_LEASE_S": "1", "CHATSERVER_DRAIN_S": "0.5"}
+        self._settings = {"CHATSERVER_MODEL": model, **quick, **settings}
         self.port = 0
         self.start()
 

@@ -66,6 +66,7 @@ class Chat(Sparse):
 
 class Chats(Sparse):
     chats: list[Chat]
+    next: str | None
 
 
 class Source(Sparse):
