@@ -17,6 +17,7 @@ from chatserver.edge.doors import Door
 from chatserver.protocol import commands, events
 from chatserver.protocol.codes import CloseCode, ErrorCode
 from chatserver.protocol.session import MAX_OFFENCES
+from tests.delivery.conformance.scenarios import SCENARIOS
 
 ROOT = Path(__file__).parents[1]
 PROTOCOL = (ROOT / "PROTOCOL.md").read_text("utf-8")
@@ -147,3 +148,18 @@ def test_the_map_of_the_code_is_complete() -> None:
     folders = [path.name for path in (ROOT / "chatserver").iterdir() if (path / "__init__.py").exists()]
     assert len(folders) > 8
     assert [name for name in [*folders, "retrieval", "graph", "prompts", "web"] if f"{name}/" not in text] == []
+
+
+def test_every_scenario_is_told_of_every_door() -> None:
+    """The table of `docs/doors.md` has each scenario of the conformance suite, and its tests are there."""
+    text = _text("docs/doors.md")
+    table = text.partition("## Every door, every scenario")[2]
+    rows = [row for row in re.findall(r"^\| (.*) \|$", table, re.MULTILINE) if not row.startswith("Scenario")]
+    cells = [[cell.strip() for cell in row.split("|")] for row in rows]
+    assert {len(row) for row in cells} == {7}
+    named = {name for row in cells for name in re.findall(r"`(\w+)`", row[0])}
+    assert {scenario.__name__ for scenario in SCENARIOS} == named
+    tests = _text("tests/doors/test_resume.py")
+    assert [name for row in cells for name in re.findall(r"`(test_\w+)`", row[1]) if f"def {name}(" not in tests] == []
+    paths = re.findall(r"`(tests/[\w/.]+?)(?:::(\w+))?`", text)
+    assert [path for path, name in paths if f"def {name}(" not in _text(path) + "def ("] == []

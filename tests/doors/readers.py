@@ -1,15 +1,15 @@
 """Every door as a reader of one answer: it asks, leaves where it is told to, and comes back as its protocol says."""
 
 import json
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import httpx
 import websockets
 
-from chatserver.protocol.chunks import Chunk
+from chatserver.protocol.chunks import Chunk, is_terminal
 
 HEADERS = {"X-User": "ada"}
 Told = AsyncGenerator[Chunk, None]
@@ -37,8 +37,23 @@ class Door(Protocol):
     def resume(self, question: Question, have: Sequence[Chunk]) -> Told:
         """What follows what it has, where the door has cursors, else everything from the start."""
 
+    def reload(self, question: Question) -> Told:
+        """Everything, to somebody who knows the chat and nothing else: a page that was loaded again."""
+
     @property
     def replays(self) -> bool: ...
+
+
+class Broken(Exception):
+    """A stream told that it ends before the answer does."""
+
+
+class NothingLeft(Exception):
+    """The chat has no answer that is still to be read."""
+
+
+LOST = (Broken, OSError, httpx.TransportError, websockets.WebSocketException, EOFError)
+"""Whatever way a client hears that the connection is gone."""
 
 
 class Native:
@@ -59,6 +74,11 @@ class Native:
         async with _socket(question, "/ws", ["chat.v1"]) as socket:
             resume = {"type": "resume", "chat": question.id, "cursors": [cursor]}
             async for chunk in self._told(socket, question, resume):
+                yield chunk
+
+    async def reload(self, question: Question) -> Told:
+        async with _socket(question, "/ws", ["chat.v1"]) as socket:
+            async for chunk in self._told(socket, question, {"type": "resume", "chat": question.id}):
                 yield chunk
 
     async def _told(self, socket: websockets.ClientConnection, question: Question, command: Mapping[str, Any]) -> Told:
@@ -85,6 +105,10 @@ class AiSdkSocket:
             async for chunk in self.ask(question):
                 yield chunk
             return
+        async for chunk in self.reload(question):
+            yield chunk
+
+    async def reload(self, question: Question) -> Told:
         async for chunk in self._told(question, {"type": "resume", "id": question.id}):
             yield chunk
 
@@ -100,6 +124,8 @@ class AiSdkSocket:
                     yield event["chunk"]
                 elif event["type"] == "end":
                     return
+                elif event["type"] == "no-active":
+                    raise NothingLeft
                 else:
                     assert event["type"] == "start", event
 
@@ -116,6 +142,10 @@ class AiSdkStream:
             async for event in self.ask(question):
                 yield event
             return
+        async for event in self.reload(question):
+            yield event
+
+    async def reload(self, question: Question) -> Told:
         async for event in _events(question, "GET", f"/api/chat/{question.id}/stream"):
             yield event
 
@@ -141,6 +171,15 @@ class Events:
         async for event in _events(question, "GET", path, headers=headers):
             yield event
 
+    async def reload(self, question: Question) -> Told:
+        async with _client(question) as http:
+            listed = await http.get(f"/v1/chats/{question.id}/answers", params={"undelivered": "true"})
+        if not listed.json()["answers"]:
+            raise NothingLeft
+        (answer,) = listed.json()["answers"]
+        async for event in _events(question, "GET", f"/v1/answers/{answer['answer']}/events"):
+            yield event
+
 
 class Completions:
     """The same request under the same key is the way to come back."""
@@ -151,7 +190,9 @@ class Completions:
         body = {"model": "chatserver", "stream": True, "messages": [{"role": "user", "content": question.text}]}
         headers = {"Idempotency-Key": question.id}
         async for event in _events(question, "POST", "/v1/chat/completions", json=body, headers=headers):
-            assert "error" not in event, event
+            if "error" in event:
+                assert event["error"]["code"] == "draining", event
+                raise Broken
             (choice,) = event["choices"]
             yield (
                 {"type": "finish"}
@@ -166,6 +207,10 @@ class Completions:
         async for event in self.ask(question):
             yield event
 
+    async def reload(self, question: Question) -> Told:
+        async for event in self.ask(question):
+            yield event
+
 
 DOORS: Mapping[str, Door] = {
     "chat.v1": Native(),
@@ -174,6 +219,23 @@ DOORS: Mapping[str, Door] = {
     "/v1/answers/events": Events(),
     "/v1/chat/completions": Completions(),
 }
+
+
+async def persistent(door: Door, question: Question, have: list[Chunk], come_back: Callable[[], None]) -> list[Chunk]:
+    """All entries, however often the connection is lost; `come_back` is called before each new one. What there is at
+    any time is in `have`."""
+    told = door.ask(question)
+    while True:
+        with suppress(*LOST):
+            async with aclosing(told):
+                async for chunk in told:
+                    have.append(chunk)  # noqa: PERF401 - what came before a loss is kept
+        if have and is_terminal(have[-1]):
+            return have
+        come_back()
+        told = door.resume(question, list(have))
+        if door.replays:
+            have.clear()
 
 
 @asynccontextmanager
@@ -198,6 +260,8 @@ async def _socket(
 async def _events(question: Question, method: str, path: str, **options: Any) -> Told:
     """The data of plain server-sent events; the id of the last one that was taken is kept."""
     async with _client(question) as http, http.stream(method, path, **options) as response:
+        if response.status_code == 204:
+            raise NothingLeft
         assert response.status_code == 200, response.status_code
         fields: dict[str, str] = {}
         async for line in response.aiter_lines():

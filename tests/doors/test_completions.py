@@ -9,7 +9,9 @@ from typing import Any
 import httpx
 import openai
 import pytest
+from langchain_openai import ChatOpenAI
 from openai import AsyncOpenAI
+from pydantic import SecretStr
 
 from chatserver.answers.meta import AnswerMeta, NewAnswer
 from chatserver.answers.states import AnswerState
@@ -69,6 +71,26 @@ async def test_a_stream_is_the_same_in_pieces(client: AsyncOpenAI) -> None:
     assert cited[0][0]["url_citation"]["title"] == "P1"
     assert [piece.choices[0].finish_reason for piece in pieces][-2:] == [None, "stop"]
     assert len({piece.id for piece in pieces}) == 1
+
+
+async def test_langchains_chat_model_speaks_to_it(system: System) -> None:
+    """`ChatOpenAI`, with its address and the model's name alone: asked, streamed, and with a conversation."""
+    model = ChatOpenAI(
+        base_url=f"http://{system.address}/v1",
+        api_key=SecretStr("none"),
+        model="chatserver",
+        default_headers={"X-User": "ada"},
+        max_retries=0,
+    )
+    whole = await model.ainvoke(str(WORDS))
+    assert (whole.text, whole.response_metadata["finish_reason"]) == (TEXT, "stop")
+    pieces = [piece.text async for piece in model.astream(str(WORDS))]
+    assert "".join(pieces) == TEXT
+    assert len(pieces) > 3
+    earlier = [("system", "Be brief."), ("user", "1"), ("assistant", "w0 "), ("user", "2")]
+    told = await model.ainvoke(earlier)
+    meta = await system.sealed(str(told.response_metadata["id"]).removeprefix("chatcmpl-"))
+    assert (meta.question.text, meta.question.options) == ("2", {"$history": [["1", "w0 "]]})
 
 
 async def test_the_messages_before_the_question_are_its_history(system: System, client: AsyncOpenAI) -> None:
