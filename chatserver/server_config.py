@@ -34,6 +34,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "timeout_keep_alive": 5,
     "log_level": "warning",
     "access_log": False,
+    "log_config": None,
     "server_header": False,
     "reload_dirs": list(SOURCE_PACKAGES),
 }

@@ -54,7 +54,7 @@ def serve(
             _ingest_sample(settings)
         asyncio.run(_check_knowledge(settings))
         watched = [Path(directory) for directory in options.pop("reload_dirs", [])]
-        configure_logs()
+        configure_logs(questions=settings.logs.questions)
         with _counted_together():
             return asyncio.run(_supervise(settings, options, listener, url, watched))
 

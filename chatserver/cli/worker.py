@@ -13,5 +13,5 @@ def worker(*, data_dir: Path | None, jobs: int | None) -> None:
     settings = read_settings(data_dir)
     if jobs is not None:
         settings = settings.model_copy(update={"ingest": settings.ingest.model_copy(update={"workers": jobs})})
-    configure_logs()
+    configure_logs(questions=settings.logs.questions)
     asyncio.run(work(settings))

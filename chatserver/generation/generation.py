@@ -236,7 +236,8 @@ class Generation:
             await self._answers.mark(self.claim.answer, self._marks)
         except LogUnavailable as error:
             log.warning("timeline not kept", answer=self.claim.answer, error=str(error))
-        log.info("answer sealed", answer=self.claim.answer, state=state, entries=self.head, **self._marks)
+        tell = log.warning if state is AnswerState.FAILED else log.info
+        tell("answer sealed", answer=self.claim.answer, state=state, entries=self.head, **self._marks)
 
     async def _append(self, batch: Batch) -> None:
         attempt, began = 0, self._clock()

@@ -16,6 +16,7 @@ import structlog
 from chatserver.answers.branches import before
 from chatserver.answers.document import read_chunks, read_document
 from chatserver.answers.log import AnswerLog, Batch, Claim, LogUnavailable, Ring
+from chatserver.answers.log_context import begin_answer, name_question
 from chatserver.answers.meta import HISTORY, AnswerMeta, NewAnswer
 from chatserver.answers.states import AnswerState
 from chatserver.answers.turns import startable
@@ -194,11 +195,13 @@ class Generations:
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self, answer: str) -> None:
+        begin_answer(answer)
         try:
             claimed = await self._answers.claim(answer, self._owner, self._pace.lease_s)
             if claimed is not None and claimed[0].generation > self._max_owners:
                 await self._give_up(*claimed)
             elif claimed is not None:
+                name_question(claimed[1].question.chat, claimed[1].question.text)
                 self._watch.began(claimed[0].generation)
                 generation = await self._prepare(*claimed)
                 self._running[answer] = generation

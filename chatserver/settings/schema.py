@@ -23,6 +23,7 @@ from chatserver.settings.groups import (
     Upstreams,
 )
 from chatserver.settings.ingest import Ingest
+from chatserver.settings.logs import Logs
 from chatserver.settings.quotas import Quotas
 
 
@@ -45,6 +46,7 @@ class Settings(BaseSettings):
     neo4j: Neo4j = Neo4j()
     redis: Redis = Redis()
     quotas: Quotas = Quotas()
+    logs: Logs = Logs()
 
     @classmethod
     def settings_customise_sources(

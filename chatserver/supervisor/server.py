@@ -17,6 +17,7 @@ import uvicorn
 from chatserver.app import create_app
 from chatserver.edge.heap import freeze_heap
 from chatserver.edge.logs import configure_logs
+from chatserver.settings import SettingsError, load_settings
 from chatserver.supervisor.process import READY
 
 
@@ -54,8 +55,15 @@ def main() -> None:
     channel = socket.socket(fileno=arguments.channel)
     app = create_app(on_started=freeze_heap, on_drain=lambda: server.stop_accepting())
     server = SupervisedServer(uvicorn.Config(app, **json.loads(arguments.options)), channel)
-    configure_logs()
+    configure_logs(questions=_may_tell_questions())
     server.run(sockets=[listener])
+
+
+def _may_tell_questions() -> bool:
+    try:
+        return load_settings().logs.questions
+    except SettingsError:  # the application's start tells what is wrong
+        return False
 
 
 def _raise_descriptor_limit() -> None:

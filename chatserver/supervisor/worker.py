@@ -57,8 +57,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--idle", type=float, help="end after so many seconds without work")
     arguments = parser.parse_args()
-    configure_logs()
-    asyncio.run(work(load_settings(), idle_s=arguments.idle, parent=sys.stdin.fileno()))
+    settings = load_settings()
+    configure_logs(questions=settings.logs.questions)
+    asyncio.run(work(settings, idle_s=arguments.idle, parent=sys.stdin.fileno()))
 
 
 if __name__ == "__main__":
