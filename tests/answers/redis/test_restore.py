@@ -32,7 +32,7 @@ async def grows(log: AnswerLog, head: int, *, answer: str = "a1") -> bool:
 
 async def reconnected(log: RedisAnswerLog) -> None:
     """Once its links are there again and what was lost has been looked for."""
-    await eventually(lambda: log._restorer.restored and log._reads.ready)
+    await eventually(lambda: log._restorer.restored and log._reads.ready and log._writes.ready, within_s=30)
     log._restorer._patience_with_run = log._restorer._patient_until = 0.0
 
 
