@@ -90,6 +90,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "chatserver.pipeline.wording",
         "chatserver.redis",
         "chatserver.redis.address",
+        "chatserver.tracing",
+        "chatserver.tracing.port",
     ),
     "ports": (
         "retrieval.filters",
@@ -147,6 +149,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "chatserver.metrics.*",
         "chatserver.models.*",
         "chatserver.redis.*",
+        "chatserver.tracing.otel",
     ),
     "orchestration": (
         "retrieval.hybrid",
@@ -159,6 +162,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "chatserver.guards.*",
         "chatserver.ingest.*",
         "chatserver.pipeline.*",
+        "chatserver.tracing.*",
     ),
     "wiring": ("chatserver.wiring.*",),
     "edges": (
@@ -200,6 +204,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "numpy": ("retrieval.embedded", "retrieval.embedders"),
     "onnxruntime": ("retrieval.embedders.minilm",),
     "openai": ("chatserver.models.openai_compatible",),
+    "opentelemetry": ("chatserver.tracing.otel",),
     "orjson": ("chatserver.answers", "chatserver.generation", "chatserver.ingest", "chatserver.protocol"),
     "pinecone": ("retrieval.pinecone",),
     "prometheus_client": ("chatserver.metrics",),
@@ -242,6 +247,7 @@ ONE_FILE = (
     "neo4j",
     "onnxruntime",
     "openai",
+    "opentelemetry",
     "pinecone",
     "pypdf",
     "safetensors",

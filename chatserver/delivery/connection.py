@@ -26,6 +26,7 @@ from chatserver.delivery.watch import UNWATCHED, DeliveryWatch
 from chatserver.protocol import events
 from chatserver.protocol.codes import CloseCode, ErrorCode
 from chatserver.protocol.session import Close, Conversation, Effect, Follow, Perform, Send, Unfollow
+from chatserver.tracing.port import UNTRACED, Tracer
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +57,7 @@ class Connection:
         feeds: Feeds,
         performer: Performer,
         watch: DeliveryWatch = UNWATCHED,
+        tracer: Tracer = UNTRACED,
     ) -> None:
         self.id = id
         self.identity = identity
@@ -64,6 +66,7 @@ class Connection:
         self._feeds = feeds
         self._performer = performer
         self._watch = watch
+        self._tracer = tracer
         self.ended_with = CloseCode.GOING_AWAY
         """What its end is called once it has ended; as it stands, the peer left."""
         self._outbox = Outbox()
@@ -99,6 +102,7 @@ class Connection:
         finally:
             self._session.close(CloseCode.GOING_AWAY, "peer left")
             for tail in self._outbox.tails.values():
+                _end(tail)
                 self._feeds.unsubscribe(tail.feed, self._work.ring)
         while self._commands:  # said before the peer left: an ack or a stop counts, an answer waits for its resume
             await self._performer.perform(self.identity, self._session, self._commands.pop(0))
@@ -182,7 +186,10 @@ class Connection:
             self.close(CloseCode.TRY_LATER, "the answer log is away")
             return
         if feed is not None and feed.epoch == follow.epoch:
-            self._outbox.tails[follow.name] = Tail(feed, follow.first, follow.live, follow.form)
+            if (before := self._outbox.tails.get(follow.name)) is not None:
+                _end(before)
+            span = self._tracer.begin("delivery", follow.answer, connection=self.id, start=follow.first)
+            self._outbox.tails[follow.name] = Tail(feed, follow.first, follow.live, follow.form, span)
             self._work.ring()
             return
         if feed is not None:
@@ -209,6 +216,7 @@ class Connection:
     def _drop_tail(self, delivery: str) -> None:
         tail = self._outbox.tails.pop(delivery, None)
         if tail is not None:
+            _end(tail)
             self._unsubscribe(tail.feed)
 
     def _unsubscribe(self, feed: Feed) -> None:
@@ -282,3 +290,9 @@ class Connection:
         self._is_sending = True
         await self._socket.send(frames)
         self._is_sending = False
+
+
+def _end(tail: Tail) -> None:
+    """Its part of the answer's trace."""
+    tail.span.note(next=tail.next, whole=tail.done)
+    tail.span.end()

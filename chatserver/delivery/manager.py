@@ -24,6 +24,7 @@ from chatserver.protocol.codes import CloseCode, ErrorCode
 from chatserver.protocol.commands import Ask, InvalidCommand
 from chatserver.protocol.events import Welcome
 from chatserver.protocol.session import Conversation, Limits
+from chatserver.tracing.port import UNTRACED, Tracer
 
 _SWEEP_S = 1.0
 
@@ -54,19 +55,27 @@ class ConnectionManager:
         *,
         quotas: Quotas = UNLIMITED,
         watch: DeliveryWatch = UNWATCHED,
+        tracer: Tracer = UNTRACED,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
         rng: random.Random | None = None,
     ) -> None:
         self._policy = policy
         self._watch = watch
+        self._tracer = tracer
         self._clock = clock
         self._wall_clock = wall_clock
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self._feeds = Feeds(answers)
         self._timeline = Timeline(answers)
         self._performer = LogPerformer(
-            answers, generations, self._timeline, provider_keys=policy.provider_keys, quotas=quotas, watch=watch
+            answers,
+            generations,
+            self._timeline,
+            provider_keys=policy.provider_keys,
+            quotas=quotas,
+            watch=watch,
+            tracer=tracer,
         )
         self._connections: dict[str, Connection] = {}
         self._gone = asyncio.Event()
@@ -117,6 +126,7 @@ class ConnectionManager:
             self._feeds,
             self._performer,
             self._watch,
+            self._tracer,
         )
         self._connections[connection.id] = connection
         self._watch.opened()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from chatserver.delivery.feed import Feed
 from chatserver.protocol.events import as_replay
 from chatserver.protocol.session import Form
+from chatserver.tracing.port import NO_SPAN, Span
 
 EVENTS = 256
 """Events that may wait. A client that asks and never reads is too slow."""
@@ -21,6 +22,7 @@ class Tail:
     next: int
     live: int
     form: Form | None = None
+    span: Span = NO_SPAN
 
     @property
     def has_more(self) -> bool:

@@ -19,6 +19,7 @@ from chatserver.protocol import commands
 from chatserver.protocol.codes import ErrorCode
 from chatserver.protocol.events import Resumed
 from chatserver.protocol.session import Conversation, Effect, Follow, Perform, Send
+from chatserver.tracing.port import UNTRACED, Tracer
 from retrieval.errors import InvalidFilter
 from retrieval.filters import parse as parse_filter
 
@@ -39,6 +40,7 @@ class LogPerformer:
         provider_keys: bool = False,
         quotas: Quotas = UNLIMITED,
         watch: DeliveryWatch = UNWATCHED,
+        tracer: Tracer = UNTRACED,
         clock: Callable[[], float] = time.time,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
@@ -48,6 +50,7 @@ class LogPerformer:
         self._provider_keys = provider_keys
         self._quotas = quotas
         self._watch = watch
+        self._tracer = tracer
         self._clock = clock
         self._new_id = new_id
 
@@ -123,7 +126,10 @@ class LogPerformer:
             options=_options(ask),
         )
         key = ask.provider_key.get_secret_value() if ask.provider_key is not None else None
+        span = self._tracer.begin("question", new.answer, first=True)
         meta = await self._generations.ask(new, provider_key=key)
+        if meta.answer == new.answer:  # else it was known: its trace has begun already
+            span.end()
         if not identity.owns(meta.question):  # the id was used before, in another namespace
             raise _foreign(ask)
         return meta

@@ -31,6 +31,7 @@ from chatserver.generation.watch import UNWATCHED, GenerationWatch
 from chatserver.pipeline.port import Pipeline, Question
 from chatserver.protocol import chunks
 from chatserver.protocol.chunks import Chunk, Citation
+from chatserver.tracing.port import UNTRACED, Tracer
 
 log = structlog.get_logger(__name__)
 
@@ -76,6 +77,7 @@ class Generation:
         clock: Callable[[], float],
         batch_id: Callable[[], str],
         watch: GenerationWatch = UNWATCHED,
+        tracer: Tracer = UNTRACED,
     ) -> None:
         self.meta = meta
         self.claim = claim
@@ -90,6 +92,7 @@ class Generation:
         self._clock = clock
         self._batch_id = batch_id
         self._watch = watch
+        self._tracer = tracer
         self._buffer = EntryBuffer(pace.buffer_entries)
         self._telling: asyncio.Timeout | None = None
         self._end: _End | None = None
@@ -99,16 +102,32 @@ class Generation:
         self._begun = bool(continuation.told)
         self._told = False
         self._marks: dict[str, float] = {"claimed": self.started_at}
+        self._ended = "handed over"
+        self._batches, self._waited_s = 0, 0.0
 
     async def run(self) -> None:
         """Until the answer is sealed, handed over or lost to another owner. Cancelling leaves the claim to expire."""
+        answer, claim = self.claim.answer, self.claim
+        with (
+            self._tracer.answer(answer),
+            self._tracer.span("generation", owner=claim.owner, owners=claim.generation) as span,
+        ):
+            await self._run()
+            span.note(entries=self.head, end=self._ended)
+
+    async def _run(self) -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 heartbeat = group.create_task(self._keep_claim())
                 group.create_task(self._tell())
-                await self._flush()
+                with self._tracer.span("log") as span:
+                    try:
+                        await self._flush()
+                    finally:
+                        span.note(batches=self._batches, waited_ms=round(self._waited_s * 1000, 1))
                 heartbeat.cancel()
         except* Fenced:
+            self._ended = "fenced"
             self._watch.fenced()
             log.info("generation fenced", answer=self.claim.answer, generation=self.claim.generation)
 
@@ -230,6 +249,7 @@ class Generation:
                 self._marks.setdefault(name, self.progress_at)
 
     async def _sealed(self, state: AnswerState) -> None:
+        self._ended = str(state)
         self._marks["sealed"] = self.progress_at
         self._watch.sealed(state, self.progress_at - self.meta.question.asked_at)
         try:
@@ -254,7 +274,10 @@ class Generation:
                 await asyncio.sleep(wait_s)
         self.head = appended.head
         self.progress_at = self._clock()
-        self._watch.appended(len(batch.entries), max(0.0, self.progress_at - began))
+        took_s = max(0.0, self.progress_at - began)
+        self._batches += 1
+        self._waited_s += took_s
+        self._watch.appended(len(batch.entries), took_s)
         if appended.stop_requested:
             self.stop()
 

@@ -27,6 +27,7 @@ from chatserver.generation.watch import UNWATCHED, GenerationWatch
 from chatserver.models.port import Turn
 from chatserver.pipeline.port import Pipeline, Question
 from chatserver.protocol import chunks
+from chatserver.tracing.port import UNTRACED, Tracer
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +72,7 @@ class Generations:
         jobs: bool = False,
         seeks: bool = True,
         watch: GenerationWatch = UNWATCHED,
+        tracer: Tracer = UNTRACED,
         clock: Callable[[], float] = time.time,
         batch_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
@@ -85,6 +87,7 @@ class Generations:
         self._jobs = jobs
         self._seeks = seeks
         self._watch = watch
+        self._tracer = tracer
         self._clock = clock
         self._batch_id = batch_id
         self._keys = ProviderKeys()
@@ -249,6 +252,7 @@ class Generations:
             clock=self._clock,
             batch_id=self._batch_id,
             watch=self._watch,
+            tracer=self._tracer,
         )
 
     async def _history(self, meta: AnswerMeta) -> tuple[Turn, ...]:

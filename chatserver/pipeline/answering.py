@@ -40,6 +40,7 @@ from chatserver.pipeline.speech import COMPLETED, TIMED_OUT, Speech
 from chatserver.pipeline.wording import failure, reply
 from chatserver.protocol import chunks
 from chatserver.protocol.chunks import Chunk, Citation
+from chatserver.tracing.port import UNTRACED, Tracer
 from graph.types import RecordQuery
 from prompts import Prompts
 from retrieval.errors import RetrievalError
@@ -70,6 +71,7 @@ class AnswerPipeline:
         grounding: Grounding | None = None,
         advisor: Advisor | None = None,
         timeout_s: float = 120.0,
+        tracer: Tracer = UNTRACED,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._retriever = retriever
@@ -80,6 +82,7 @@ class AnswerPipeline:
         self._grounding = grounding or Grounding()
         self._advisor = advisor
         self._timeout_s = timeout_s
+        self._tracer = tracer
         self._clock = clock
 
     async def run(self, question: Question, told: Sequence[Chunk] = ()) -> AsyncGenerator[Chunk, None]:
@@ -133,10 +136,12 @@ class AnswerPipeline:
         """The first step: what to do, and what there is to answer from."""
         began = self._clock()
         answer.decision = _decision(answer.question)
-        try:
-            proposed = await answer.deadline.wait(self._advised(answer))
-        except DeadlineExpired:
-            answer.outcome = TIMED_OUT
+        with self._tracer.span("decide") as span:
+            try:
+                proposed = await answer.deadline.wait(self._advised(answer))
+            except DeadlineExpired:
+                answer.outcome = TIMED_OUT
+            span.note(kind=answer.decision.kind, outcome=answer.outcome)
         answer.timing["decide_ms"] = self._ms_since(began)
         yield telling.decision_chunk(answer.decision)
         if answer.decision.kind != "retrieve" or answer.outcome != COMPLETED:
@@ -150,11 +155,14 @@ class AnswerPipeline:
             filter=question.filter,
             proposed=proposed,
         )
-        try:
-            retrieved = await answer.deadline.wait(work)
-        except DeadlineExpired:
-            answer.outcome = TIMED_OUT
-            return
+        with self._tracer.span("retrieve") as span:
+            try:
+                retrieved = await answer.deadline.wait(work)
+            except DeadlineExpired:
+                answer.outcome = TIMED_OUT
+                span.note(outcome=answer.outcome)
+                return
+            span.note(passages=len(retrieved.context.passages), records=len(retrieved.context.records))
         answer.timing["retrieve_ms"] = self._ms_since(began)
         answer.context, answer.looks = retrieved.context, retrieved.looks
         if retrieved.failed:
@@ -184,11 +192,12 @@ class AnswerPipeline:
         work = self._retriever.look(
             answer.looks, answer.looked, known, namespace=question.namespace, filter=question.filter
         )
-        try:
-            retrieved = await answer.deadline.wait(work)
-        except DeadlineExpired:
-            answer.outcome = TIMED_OUT
-            return []
+        with self._tracer.span("look", n=answer.looked + 1):
+            try:
+                retrieved = await answer.deadline.wait(work)
+            except DeadlineExpired:
+                answer.outcome = TIMED_OUT
+                return []
         spent = answer.timing.get("retrieve_ms", 0.0) + self._ms_since(began)
         answer.timing["retrieve_ms"] = round(spent, 1)
         answer.context, answer.looks = known.extended(retrieved.context), retrieved.looks

@@ -27,6 +27,7 @@ from chatserver.settings.ingest import Ingest
 from chatserver.settings.loading import FILE_VARIABLE, SettingsError, load_settings, to_environment
 from chatserver.settings.quotas import Quotas
 from chatserver.settings.schema import Settings, Variable, variables
+from chatserver.settings.traces import Traces
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -46,6 +47,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Storage",
+    "Traces",
     "Upstreams",
     "Variable",
     "load_settings",

@@ -25,6 +25,7 @@ from chatserver.settings.groups import (
 from chatserver.settings.ingest import Ingest
 from chatserver.settings.logs import Logs
 from chatserver.settings.quotas import Quotas
+from chatserver.settings.traces import Traces
 
 
 class Settings(BaseSettings):
@@ -47,6 +48,7 @@ class Settings(BaseSettings):
     redis: Redis = Redis()
     quotas: Quotas = Quotas()
     logs: Logs = Logs()
+    traces: Traces = Traces()
 
     @classmethod
     def settings_customise_sources(

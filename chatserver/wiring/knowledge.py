@@ -20,6 +20,8 @@ from chatserver.models.limits import LimitsStore
 from chatserver.models.limits_sqlite import SqliteLimits
 from chatserver.models.weights import shipped
 from chatserver.settings import Settings
+from chatserver.tracing.port import UNTRACED, Tracer
+from chatserver.tracing.wrapping import traced_leg
 from chatserver.wiring.embedder import open_embedder
 from chatserver.wiring.graph import open_graph
 from chatserver.wiring.upstreams import Upstreams
@@ -36,7 +38,7 @@ from retrieval.errors import Permanent
 from retrieval.fusion import GRAPH, KEYWORD, VECTOR
 from retrieval.hybrid import Hybrid
 from retrieval.legs import count_words, keyword_leg, vector_leg
-from retrieval.ports import DocumentStore, Embedder
+from retrieval.ports import DocumentStore, Embedder, Leg
 from retrieval.ranker import trained
 from retrieval.scale import scale_of
 from retrieval.types import Space
@@ -78,8 +80,11 @@ async def open_holdings(settings: Settings) -> AsyncIterator[Holdings]:
 
 
 @asynccontextmanager
-async def open_knowledge(settings: Settings, watch: Watch | None = None) -> AsyncIterator[Knowledge]:
-    """The stores alone, for commands that need no answers. `watch` is told of every call to an upstream. Raises
+async def open_knowledge(
+    settings: Settings, watch: Watch | None = None, tracer: Tracer = UNTRACED
+) -> AsyncIterator[Knowledge]:
+    """The stores alone, for commands that need no answers. `watch` is told of every call to an upstream, `tracer` of
+    the legs of a search. Raises
     `EmbedderChanged` when the vectors are another embedder's."""
     upstreams = Upstreams.guarded(settings, watch or Counts())
     async with AsyncExitStack() as stack:
@@ -93,9 +98,14 @@ async def open_knowledge(settings: Settings, watch: Watch | None = None) -> Asyn
         graph, records = await stack.enter_async_context(open_graph(settings, database, upstreams))
         ledger = await SqliteLedger.open(settings.storage.data_dir / "ledger.db")
         stack.push_async_callback(ledger.aclose)
+        legs: dict[str, Leg] = {
+            VECTOR: vector_leg(embedder, vectors),
+            KEYWORD: keyword_leg(keywords),
+            GRAPH: GraphLeg(graph),
+        }
         hybrid = Hybrid(
             documents,
-            {VECTOR: vector_leg(embedder, vectors), KEYWORD: keyword_leg(keywords), GRAPH: GraphLeg(graph)},
+            {name: traced_leg(name, leg, tracer) for name, leg in legs.items()},
             links=GraphLinks(graph),
             ranker=trained(embedder.name),
             count_words=count_words(keywords),

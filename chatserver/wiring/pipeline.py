@@ -15,6 +15,8 @@ from chatserver.pipeline.budget import Budget
 from chatserver.pipeline.grounding import Grounding
 from chatserver.pipeline.retrieve import Retriever
 from chatserver.settings import Settings
+from chatserver.tracing.port import UNTRACED, Tracer
+from chatserver.tracing.wrapping import TracedModel
 from chatserver.wiring.knowledge import Knowledge
 from graph.planning.plan import record_plan
 from prompts import Prompts
@@ -25,7 +27,12 @@ from retrieval.types import Found, Query
 
 @asynccontextmanager
 async def open_pipeline(
-    settings: Settings, knowledge: Knowledge, model: Model | None = None, *, quotas: Quotas = UNLIMITED
+    settings: Settings,
+    knowledge: Knowledge,
+    model: Model | None = None,
+    *,
+    quotas: Quotas = UNLIMITED,
+    tracer: Tracer = UNTRACED,
 ) -> AsyncIterator[AnswerPipeline]:
     """From a question to its entries, with this model or the configured one."""
     top_k = settings.retrieval.top_k
@@ -46,7 +53,8 @@ async def open_pipeline(
     advisor = None
     if decide_s and isinstance(model, FormModel):
         advisor = Advisor(GuardedForms(model, knowledge.upstreams.decisions, decide_s), prompts, budget)
-    guarded = GuardedModel(MeteredModel(model, quotas, knowledge.upstreams.watch), knowledge.upstreams.model)
+    metered = MeteredModel(TracedModel(model, tracer), quotas, knowledge.upstreams.watch)
+    guarded = GuardedModel(metered, knowledge.upstreams.model)
     try:
         yield AnswerPipeline(
             retriever,
@@ -57,6 +65,7 @@ async def open_pipeline(
             grounding=Grounding(knowledge.embedder),
             advisor=advisor,
             timeout_s=settings.generation.answer_timeout_s,
+            tracer=tracer,
         )
     finally:
         await guarded.aclose()

@@ -31,6 +31,7 @@ from chatserver.wiring.jobs import feeding, jobs_of
 from chatserver.wiring.knowledge import Knowledge, open_knowledge
 from chatserver.wiring.pipeline import open_pipeline
 from chatserver.wiring.threads import start_threads
+from chatserver.wiring.tracing import open_tracer
 
 _FLUSH_S = 0.5
 """For sending what the log has, when a drain has used its budget up."""
@@ -100,12 +101,15 @@ async def open_system(settings: Settings, *, model: Model | None = None) -> Asyn
     await start_threads()
     metrics = Metrics()
     async with AsyncExitStack() as stack:
-        knowledge = await stack.enter_async_context(open_knowledge(settings, metrics.upstreams))
+        owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        tracer = await stack.enter_async_context(open_tracer(settings, owner))
+        knowledge = await stack.enter_async_context(open_knowledge(settings, metrics.upstreams, tracer))
         answers = await open_answers(settings)
         stack.push_async_callback(answers.aclose)
         quotas = await stack.enter_async_context(open_quotas(settings))
-        pipeline = await stack.enter_async_context(open_pipeline(settings, knowledge, model, quotas=quotas))
-        owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        pipeline = await stack.enter_async_context(
+            open_pipeline(settings, knowledge, model, quotas=quotas, tracer=tracer)
+        )
         generations = await stack.enter_async_context(
             Generations(
                 answers,
@@ -116,6 +120,7 @@ async def open_system(settings: Settings, *, model: Model | None = None) -> Asyn
                 max_each=own_limit(settings, settings.quotas.user_answers, "user_answers"),
                 history_turns=settings.generation.history_turns,
                 watch=metrics.answers,
+                tracer=tracer,
             )
         )
         delivery = settings.delivery
@@ -127,7 +132,7 @@ async def open_system(settings: Settings, *, model: Model | None = None) -> Asyn
             provider_keys=settings.model.allow_provider_keys,
         )
         connections = await stack.enter_async_context(
-            ConnectionManager(answers, generations, policy, quotas=quotas, watch=metrics.delivery)
+            ConnectionManager(answers, generations, policy, quotas=quotas, watch=metrics.delivery, tracer=tracer)
         )
         work = asyncio.Event()
         jobs = jobs_of(settings, answers, knowledge, work.set)
