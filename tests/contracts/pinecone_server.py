@@ -63,7 +63,7 @@ class PineconeServer:
     held: asyncio.Event | None = None
     """What the requests that come while it is set here wait for."""
     idle_s: float | None = None
-    """How long a connection may be idle before the server closes it."""
+    """How long a connection that has had an answer may be idle before the server closes it."""
     ready_after: int = 0
     """How often a new index is described before it is ready."""
     requests: list[Request] = field(default_factory=list)
@@ -102,6 +102,7 @@ class PineconeServer:
         self._open.add(writer)
         try:
             with suppress(TimeoutError, asyncio.IncompleteReadError, ConnectionError):
+                await self._exchange(await _read(reader, None), writer)
                 while True:
                     await self._exchange(await _read(reader, self.idle_s), writer)
         finally:
@@ -234,7 +235,8 @@ def threaded_pinecone(*, dimension: int | None = 16) -> Iterator[PineconeServer]
 
 async def _read(reader: asyncio.StreamReader, idle_s: float | None) -> Request:
     async with asyncio.timeout(idle_s):
-        head = await reader.readuntil(b"\r\n\r\n")
+        begun = await reader.readexactly(1)
+    head = begun + await reader.readuntil(b"\r\n\r\n")
     line, _, fields = head.partition(b"\r\n")
     method, target, _ = line.decode().split(" ")
     headers = {name.lower(): value for name, value in BytesParser().parsebytes(fields, headersonly=True).items()}
