@@ -67,6 +67,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "chatserver.guards",
         "chatserver.guards.breaker",
         "chatserver.guards.watch",
+        "chatserver.ingest.dates",
+        "chatserver.ingest.describing",
         "chatserver.ingest.formats",
         "chatserver.ingest.formats.parsed",
         "chatserver.ingest.kinds",
@@ -210,6 +212,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "prometheus_client": ("chatserver.metrics",),
     "pydantic": (
         "chatserver.edge",
+        "chatserver.ingest.extracting",
         "chatserver.pipeline.form",
         "chatserver.protocol",
         "chatserver.server_config",

@@ -13,7 +13,7 @@ from retrieval.chunking import SIZE
 from retrieval.types import Document
 
 _FULL: Final = 256  # passages and records, about
-_FORM: Final = 4  # raise it when the same text would give other passages, links or words
+_FORM: Final = 5  # raise it when the same text would give other passages, links or words
 
 
 class Place(NamedTuple):

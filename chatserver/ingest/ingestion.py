@@ -19,7 +19,8 @@ from pathlib import Path, PurePosixPath
 from typing import Final, TypeVar
 
 from chatserver.ingest.batch import Batch, Place, Sourced, content_hash, fault_of
-from chatserver.ingest.enriching import Enriching, Extractor
+from chatserver.ingest.describing import described
+from chatserver.ingest.enriching import Enriched, Enriching, Extractor
 from chatserver.ingest.files import Lines, Source, find, misnamed
 from chatserver.ingest.formats.parsed import Parsed, Unreadable
 from chatserver.ingest.kinds import format_of
@@ -31,7 +32,7 @@ from chatserver.ingest.parsing import FileParser, NoParser
 from chatserver.ingest.report import IngestReport, Problem, Progress, no_progress
 from chatserver.ingest.sections import passages_of
 from graph.ports import GraphIndex, Library, RecordStore
-from graph.types import Record, Whole
+from graph.types import DocumentLinks, Record, Whole
 from retrieval.errors import Temporary
 from retrieval.ports import DocumentStore, Embedder, VectorStore
 from retrieval.types import Document, Passage
@@ -81,6 +82,7 @@ class Ingestion:
         *,
         library: Library | None = None,
         extractor: Extractor | None = None,
+        describes: bool = True,
         parser: FileParser | None = None,
         paid: Paid | None = None,
         batch: int = 128,
@@ -90,11 +92,13 @@ class Ingestion:
         settled: Settled | None = None,
     ) -> None:
         """`library` is the way into these very stores when they can store a document as one; `hashed_space` names the
-        vectors' space where a document counts as changed when only that has. `batch` passages go into one call to the
+        vectors' space where a document counts as changed when only that has. `describes`: whether passages
+        get metadata by rules. `batch` passages go into one call to the
         embedder, `calls` to each upstream are under way at once, of all ingests."""
         self.documents = documents
         self.library = library or SteppedLibrary(documents, vectors, graph)
         self.enriching = Enriching(embedder, extractor, paid or Unpaid(), batch, Semaphore(calls), Semaphore(calls))
+        self.describes = describes
         self.parser = parser or NoParser()
         self.graph = graph
         self.records = records
@@ -273,22 +277,23 @@ class _Run:
         self._told("chunk", len(passages))
         enriched = await self._to.enriching.enrich(passages, self._patiently, self._told)
         links = await self._linker.links_of([(one.document, one.passages) for one in changed])
-        described, vectors = iter(enriched.passages), iter(enriched.vectors)
-        wholes = [
-            Whole(
-                one.document,
-                tuple(islice(described, len(one.passages))),
-                tuple(islice(vectors, len(one.passages))),
-                links_of_one,
-                one.content_hash,
-            )
-            for one, links_of_one in zip(changed, links, strict=True)
-        ]
+        wholes = await asyncio.to_thread(self._wholes, changed, enriched, links)
         await self._patiently(lambda: self._to.library.store(wholes, namespace=self._namespace))
         await self._to.enriching.paid.discard(enriched.paid)
         self._report.documents += len(changed)
         self._report.passages += len(passages)
         self._told("store", len(passages))
+
+    def _wholes(self, changed: Sequence[_Changed], enriched: Enriched, links: Sequence[DocumentLinks]) -> list[Whole]:
+        passages, vectors = iter(enriched.passages), iter(enriched.vectors)
+        wholes = []
+        for one, linked in zip(changed, links, strict=True):
+            mine = list(islice(passages, len(one.passages)))
+            if self._to.describes:
+                mine = described(one.document, mine, linked.passages)
+            of_mine = tuple(islice(vectors, len(mine)))
+            wholes.append(Whole(one.document, tuple(mine), of_mine, linked, one.content_hash))
+        return wholes
 
     async def _judged(self, sourced: Sequence[Sourced]) -> list[_Changed]:
         """Those to store; the others are counted, or told as a problem."""

@@ -1,6 +1,7 @@
 """The settings of ingestion."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -43,6 +44,11 @@ class Ingest(Group):
         validation_alias="CHATSERVER_INGEST_MAX_BYTES",
         ge=1024,
         description="a larger upload is refused",
+    )
+    metadata: Literal["rules", "model", "none"] = Field(
+        default="rules",
+        validation_alias="CHATSERVER_INGEST_METADATA",
+        description="who tells language, keywords, names and dates of passages: `rules`, the `model` too, or `none`",
     )
     file_max_bytes: int = Field(
         default=64 * 1024 * 1024,

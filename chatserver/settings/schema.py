@@ -70,6 +70,15 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _server_for_metadata(self) -> "Settings":
+        if self.ingest.metadata == "model" and self.model.kind != "openai":
+            raise ValueError(
+                "CHATSERVER_INGEST_METADATA = 'model': it is asked of the configured model, which needs OPENAI_API_KEY "
+                "or OPENAI_BASE_URL; allowed without them: rules, none"
+            )
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Variable:

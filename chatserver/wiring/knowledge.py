@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from chatserver.guards.watch import Counts, Watch
 from chatserver.ingest.calibration import Calibration
+from chatserver.ingest.enriching import Extractor
 from chatserver.ingest.formats.isolated import IsolatedParser
 from chatserver.ingest.formats.parsed import Bounds
 from chatserver.ingest.ingestion import Ingestion
@@ -23,6 +24,7 @@ from chatserver.settings import Settings
 from chatserver.tracing.port import UNTRACED, Tracer
 from chatserver.tracing.wrapping import traced_leg
 from chatserver.wiring.embedder import open_embedder
+from chatserver.wiring.extractor import open_extractor
 from chatserver.wiring.graph import open_graph
 from chatserver.wiring.upstreams import Upstreams
 from chatserver.wiring.vectors import open_vectors, unguarded_space
@@ -117,6 +119,7 @@ async def open_knowledge(
         limits = await SqliteLimits.open(database)
         parser = IsolatedParser(_bounds(settings))
         stack.push_async_callback(parser.aclose)
+        extractor = await stack.enter_async_context(open_extractor(settings, upstreams))
         ingestion = Ingestion(
             documents,
             vectors,
@@ -124,15 +127,22 @@ async def open_knowledge(
             graph,
             records,
             library=await SqliteLibrary.open(database, space) if together else None,
+            extractor=extractor,
+            describes=settings.ingest.metadata != "none",
             parser=parser,
             paid=Unpaid() if settings.embeddings.is_local else ledger,  # to keep it costs as much as to make it again
             batch=settings.ingest.batch,
             calls=settings.ingest.calls,
-            hashed_space=unguarded_space(settings, space),
+            hashed_space=_hashed(settings, space, extractor),
             settled=_calibration(settings, documents, hybrid, embedder, limits).settle,
         )
         removal = Removal(ingestion.library, graph, records)
         yield Knowledge(documents, graph, records, hybrid, ingestion, embedder, limits, upstreams, ledger, removal)
+
+
+def _hashed(settings: Settings, space: Space, extractor: Extractor | None) -> str:
+    """Besides its text, what makes a document another one: it is then ingested again."""
+    return " ".join(part for part in (unguarded_space(settings, space), extractor.name if extractor else "") if part)
 
 
 def _bounds(settings: Settings) -> Bounds:

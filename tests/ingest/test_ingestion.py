@@ -327,7 +327,8 @@ async def test_a_bad_file_is_left_out_and_the_others_go_in(knowledge: Knowledge,
     }
     assert (report.documents, again.unchanged) == (3, 3)
     (closing,) = await knowledge.documents.passages(["b.pdf"])
-    assert (closing.text, closing.metadata) == ("Valve V-2 closes.", {"format": "pdf", "pages": 1})
+    assert closing.text == "Valve V-2 closes."
+    assert closing.metadata.items() >= {"format": "pdf", "pages": 1}.items()
 
 
 async def test_without_the_extra_a_file_is_told(knowledge: Knowledge, tmp_path: Path) -> None:
