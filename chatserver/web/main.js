@@ -12,6 +12,7 @@ import { Drawers } from "./drawers.js";
 import { GraphDialog } from "./graph_dialog.js";
 import { Panel } from "./panel.js";
 import { Session } from "./session.js";
+import { SignIn } from "./sign_in.js";
 import { Status } from "./status.js";
 import { Storage } from "./storage.js";
 import { SUGGESTIONS } from "./suggestions.js";
@@ -19,6 +20,7 @@ import { plainReasons } from "./why.js";
 
 const ICONS = { "#menu": "menu", "#theme": "theme", "#jump": "down", "#send": "send", "#stop": "stop" };
 const UNTITLED = "New chat";
+const SIGN_IN = 4401; // the close code of a server that wants to know who we are
 
 const find = (selector) => document.querySelector(selector);
 
@@ -45,8 +47,9 @@ const status = new Status({ indicator: find("#connection"), banner: find("#banne
 const connection = new Connection({
   url: `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`,
   onEvent: receive,
-  onState: (state) => status.show(state),
+  onState: (state) => connectionIs(state),
 });
+const signIn = new SignIn(find("#sign-in"), { signIn: api.signIn, done: signedIn });
 const session = new Session({ connection, api, storage, newId, onChange: changed });
 const chats = new Chats(api.chats);
 const chatList = new ChatList({ list: find("#chats"), more: find("#older") }, go);
@@ -63,6 +66,47 @@ const composer = new Composer(find("#composer"), {
 
 /** The message that the next question takes the place of. @type {?import("./session.js").Message} */
 let editing = null;
+/** Nothing is kept any more: the user has gone. */
+let left = false;
+
+function connectionIs(state) {
+  status.show(state);
+  if (state.name === "refused" && state.code === SIGN_IN) signIn.show();
+  if (state.name === "open") {
+    signIn.hide(); // another tab has signed in
+    showUser();
+  }
+}
+
+function signedIn(user) {
+  if (storage.user !== null && storage.user !== user) return startAnew();
+  connection.start();
+}
+
+async function showUser() {
+  const { user, expires_at: ends } = await api.whoAmI().catch(() => ({}));
+  if (user === undefined) return;
+  if (storage.user !== null && storage.user !== user) return startAnew();
+  storage.user = user;
+  find("#user").textContent = user;
+  find("#account").hidden = ends === null; // without logins there is nothing to leave
+}
+
+async function signOut() {
+  try {
+    await api.signOut();
+  } catch {
+    return announce("You are still signed in: the server could not be reached.");
+  }
+  startAnew();
+}
+
+/** As a page that nobody has used. */
+function startAnew() {
+  left = true;
+  storage.clear();
+  location.replace(location.pathname);
+}
 
 function receive(event) {
   session.receive(event);
@@ -217,6 +261,7 @@ find("#suggestions").append(
 );
 find("#new").addEventListener("click", begin);
 find("#older").addEventListener("click", listOlder);
+find("#sign-out").addEventListener("click", signOut);
 find("#skip").addEventListener("click", (event) => {
   event.preventDefault(); // the address names the chat
   composer.focus();
@@ -224,7 +269,7 @@ find("#skip").addEventListener("click", (event) => {
 document.addEventListener("keydown", escape);
 document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && connection.probe());
 for (const change of ["online", "offline"]) addEventListener(change, () => connection.probe());
-addEventListener("pagehide", () => session.save());
+addEventListener("pagehide", () => left || session.save());
 addEventListener("hashchange", () => open(chatOf(location.hash) ?? session.open));
 
 start();

@@ -44,6 +44,22 @@ export class Storage {
     write(this.local, "pending", left.length ? left : null);
   }
 
+  /** Whose all this is, null before anybody signed in. */
+  get user() {
+    return read(this.local, "user", null);
+  }
+
+  set user(user) {
+    write(this.local, "user", user);
+  }
+
+  /** Nothing of one user's is left for the next one at this browser. */
+  clear() {
+    for (const area of [this.local, this.session]) {
+      for (const key of Object.keys(area)) if (key.startsWith(PREFIX)) area.removeItem(key);
+    }
+  }
+
   get chat() {
     return read(this.local, "chat", null);
   }

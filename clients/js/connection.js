@@ -26,7 +26,7 @@ export const REFUSALS = {
 export const backoff = (attempt, random) => random() * Math.min(CAP_MS, BASE_MS * 2 ** attempt);
 
 /**
- * @typedef {{name: "connecting"|"open"|"draining"|"waiting"|"refused"|"closed", waitMs?: number, message?: string}} State
+ * @typedef {{name: "connecting"|"open"|"draining"|"waiting"|"refused"|"closed", waitMs?: number, message?: string, code?: number}} State
  */
 export class Connection {
   #options;
@@ -121,7 +121,7 @@ export class Connection {
   #closed(code) {
     if (code in REFUSALS) {
       this.#abandon();
-      this.#become({ name: "refused", message: REFUSALS[code] });
+      this.#become({ name: "refused", code, message: REFUSALS[code] });
     } else this.#lost();
   }
 

@@ -84,6 +84,8 @@ export interface ConnectionState {
   name: "connecting" | "open" | "draining" | "waiting" | "refused" | "closed";
   waitMs?: number;
   message?: string;
+  /** Of the close, when the server refused. */
+  code?: number;
 }
 
 export interface Doors {

@@ -13,11 +13,13 @@ PATIENCE_MS = 30_000
 
 
 class ChatPage:
-    def __init__(self, page: Page, url: str) -> None:
+    def __init__(self, page: Page, url: str | None) -> None:
+        """Without an address what the page shows now, which may not be connected yet."""
         self.page = page
         self._commands: list[dict[str, Any]] = []
         page.on("websocket", self._listen)
-        self.open(url)
+        if url is not None:
+            self.open(url)
 
     def open(self, url: str) -> None:
         self.page.goto(url)
