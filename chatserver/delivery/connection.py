@@ -79,7 +79,8 @@ class Connection:
         self._finishing: Close | None = None
         self._sending: asyncio.Timeout | None = None
         self._is_sending = False
-        self._progress = (0, 0.0)
+        self._progress = (-1, 0.0)
+        """How many frames the peer had taken when `has_stalled` last saw it take one, and when: none seen yet."""
 
     def greet(self, welcome: events.Welcome) -> None:
         """Before anything else is said."""

@@ -58,10 +58,11 @@ class ResponseSocket:
         self.sent += len(frames)
 
     async def close(self, code: int, reason: str) -> None:
-        """A clean end after the whole answer, and where the script had its own words for the early end."""
+        """A clean end after the whole answer, and where the script had its own words for the early end; to a reader
+        that is too slow none are said."""
         if self._ended or (not self.begun and code != CloseCode.DONE):
             return
-        if code == CloseCode.DONE or not self._breaks_off:
+        if code == CloseCode.DONE or not (self._breaks_off or code == CloseCode.TOO_SLOW):
             with suppress(SocketClosed):
                 await self._body("", more=False)
         self._ended = True

@@ -261,6 +261,17 @@ async def test_a_peer_that_takes_a_frame_now_and_then_is_not_stalled(manager: Co
         assert connection.has_stalled(6.0, 1.0)
 
 
+async def test_a_peer_is_not_stalled_at_the_first_look(manager: ConnectionManager) -> None:
+    """A sweep that finds the very first frame on its way has not seen it wait: it waits from then on."""
+    peer = Peer(reads=0)
+    async with serving(manager, peer):
+        await eventually(lambda: peer.waiting)
+        (connection,) = manager._connections.values()
+        assert not connection.has_stalled(1e6, 1.0)
+        assert not connection.has_stalled(1e6 + 0.9, 1.0)
+        assert connection.has_stalled(1e6 + 1.0, 1.0)
+
+
 async def test_a_burst_of_pings_is_answered(manager: ConnectionManager) -> None:
     """Commands that arrive all at once are not held against a peer that reads: each gets its answer, in order."""
     peer = Peer()
