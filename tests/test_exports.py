@@ -67,7 +67,7 @@ COSTLY: dict[str, tuple[str, ...]] = {
 FORKING = """
 import importlib, json, os, sys
 import asyncio, httpx, jinja2, pydantic_settings, rich.live, rich.markdown, starlette.applications, structlog, typer
-import Stemmer, uvicorn, websockets.asyncio.client
+import Stemmer, prometheus_client.multiprocess, uvicorn, websockets.asyncio.client
 for name in json.load(sys.stdin):
     read, write = os.pipe()
     if os.fork() == 0:
