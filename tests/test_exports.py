@@ -63,25 +63,33 @@ COSTLY: dict[str, tuple[str, ...]] = {
 }
 
 # One interpreter forks a child for each module: a fresh import of ours each, for the price of one start. What any
-# part may load is loaded before the forks.
+# part may load is loaded before the forks. A module that its own package imports needs no child: to import it is to
+# import the package first.
 FORKING = """
-import importlib, json, os, sys
+import gc, importlib, json, os, sys
 import asyncio, httpx, jinja2, pydantic_settings, rich.live, rich.markdown, starlette.applications, structlog, typer
 import Stemmer, prometheus_client.multiprocess, uvicorn, websockets.asyncio.client
+gc.disable()
+seen = {}
 for name in json.load(sys.stdin):
+    package = name.rpartition(".")[0]
+    if name in seen.get(package, {}).get("loaded", ()):
+        print(json.dumps([name, seen[package]]), flush=True)
+        continue
     read, write = os.pipe()
     if os.fork() == 0:
         try:
             importlib.import_module(name)
-            seen = {"loaded": sorted(sys.modules)}
+            found = {"loaded": sorted(sys.modules)}
         except BaseException as error:
-            seen = {"error": repr(error)}
+            found = {"error": repr(error)}
         with os.fdopen(write, "w") as pipe:
-            json.dump([name, seen], pipe)
+            json.dump(found, pipe)
         os._exit(0)
     os.close(write)
     with os.fdopen(read) as pipe:
-        print(pipe.read(), flush=True)
+        seen[name] = json.load(pipe)
+    print(json.dumps([name, seen[name]]), flush=True)
     os.wait()
 """
 
