@@ -1,12 +1,24 @@
 """A model whose users pay, up to what they may spend in a day."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Final
 
 from chatserver.access.quotas import Quotas
+from chatserver.guards.guard import TooSlow
 from chatserver.guards.watch import Watch
-from chatserver.models.port import Model, ModelError, ModelPart, ModelRequest, TextPart, UsagePart
+from chatserver.models.port import (
+    Filled,
+    Form,
+    FormModel,
+    Message,
+    Model,
+    ModelError,
+    ModelPart,
+    ModelRequest,
+    TextPart,
+    UsagePart,
+)
 
 CHARACTERS: Final = 3
 """To a token, for an answer that was stopped before the model told its usage. English and Dutch have four or more:
@@ -48,6 +60,36 @@ class MeteredModel:
         await self._model.aclose()
 
 
+class MeteredForms:
+    """The same for what a model is asked beside the answer. What was cut off in the middle is charged by estimate: the
+    model has read it."""
+
+    def __init__(self, model: FormModel, quotas: Quotas, watch: Watch) -> None:
+        self._model = model
+        self._quotas = quotas
+        self._watch = watch
+
+    async def fill(
+        self, messages: Sequence[Message], form: Form[Filled], *, user: str, provider_key: str | None
+    ) -> Filled:
+        told: list[UsagePart] = []
+        refused = False
+        try:
+            return await self._model.fill(messages, form, provider_key=provider_key, used=told.append)
+        except ModelError as error:
+            refused = error.code != TooSlow.code
+            raise
+        finally:
+            for usage in told:
+                self._watch.spoke(usage.input_tokens, usage.output_tokens)
+            if provider_key is None and not (refused and not told):
+                for usage in told or [UsagePart(_tokens(messages), 0)]:
+                    await self._quotas.spent(user, usage.input_tokens, usage.output_tokens)
+
+
 def _estimated(request: ModelRequest, written: int) -> UsagePart:
-    read = sum(len(message.content) for message in request.messages)
-    return UsagePart(-(-read // CHARACTERS), -(-written // CHARACTERS))
+    return UsagePart(_tokens(request.messages), -(-written // CHARACTERS))
+
+
+def _tokens(messages: Sequence[Message]) -> int:
+    return -(-sum(len(message.content) for message in messages) // CHARACTERS)

@@ -14,6 +14,7 @@ from chatserver.models.port import (
     ModelPart,
     ModelRequest,
     TextPart,
+    Used,
 )
 
 
@@ -52,10 +53,17 @@ class GuardedForms:
         self._guard = guard
         self._limit_s = limit_s
 
-    async def fill(self, messages: Sequence[Message], form: Form[Filled], *, provider_key: str | None = None) -> Filled:
+    async def fill(
+        self,
+        messages: Sequence[Message],
+        form: Form[Filled],
+        *,
+        provider_key: str | None = None,
+        used: Used = lambda usage: None,
+    ) -> Filled:
         try:
             return await self._guard.call(
-                lambda: self._model.fill(messages, form, provider_key=provider_key), within_s=self._limit_s
+                lambda: self._model.fill(messages, form, provider_key=provider_key, used=used), within_s=self._limit_s
             )
         except (Paused, TooSlow) as error:
             raise ModelError(str(error), code=error.code, temporary=True) from None

@@ -31,7 +31,7 @@ class Watch(Protocol):
         """A cache was lost, or is back."""
 
     def spoke(self, input_tokens: int, output_tokens: int) -> None:
-        """A model told what it has read and written for one answer."""
+        """A model told what it has read and written for one answer, or for a decision before it."""
 
 
 class Counts:

@@ -27,6 +27,7 @@ from chatserver.models.port import (
     NoticePart,
     TextPart,
     UsagePart,
+    Used,
 )
 from retrieval.embedders.checks import check_texts, check_vectors
 from retrieval.errors import KeyRejected, Permanent, Temporary
@@ -92,7 +93,14 @@ class OpenAICompatibleModel:
         if finish_reason in _CUT_SHORT:
             yield NoticePart(*_CUT_SHORT[finish_reason])
 
-    async def fill(self, messages: Sequence[Message], form: Form[Filled], *, provider_key: str | None = None) -> Filled:
+    async def fill(
+        self,
+        messages: Sequence[Message],
+        form: Form[Filled],
+        *,
+        provider_key: str | None = None,
+        used: Used = lambda usage: None,
+    ) -> Filled:
         """By a strict JSON Schema as the response format. There is no limit of time."""
         try:
             answer = await self._client_of(provider_key).chat.completions.create(
@@ -105,6 +113,8 @@ class OpenAICompatibleModel:
             )
         except (openai.APIError, ValueError) as error:
             raise _model_error(error, began=False, keys=(self._client.api_key, provider_key)) from None
+        if (usage := _usage_of(answer)) is not None:
+            used(usage)
         try:
             return form.read(_only_text(answer))
         except ValueError as error:
@@ -209,6 +219,13 @@ def _client(
 
 def _spelled(messages: Sequence[Message]) -> list[ChatCompletionMessageParam]:
     return [cast(ChatCompletionMessageParam, {"role": m.role, "content": m.content}) for m in messages]
+
+
+def _usage_of(answer: object) -> UsagePart | None:
+    """None for whatever else a server may have sent: the SDK checks nothing."""
+    usage = getattr(answer, "usage", None)
+    read, written = getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None)
+    return UsagePart(read, written) if isinstance(read, int) and isinstance(written, int) else None
 
 
 def _only_text(answer: ChatCompletion) -> str:

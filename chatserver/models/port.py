@@ -106,6 +106,8 @@ class NoticePart:
     message: str
 
 
+Used: TypeAlias = Callable[[UsagePart], None]
+
 ModelPart: TypeAlias = TextPart | UsagePart | NoticePart
 
 
@@ -144,6 +146,23 @@ class Form(Generic[Filled]):
 class FormModel(Protocol):
     """A model that gives structured output."""
 
-    async def fill(self, messages: Sequence[Message], form: Form[Filled], *, provider_key: str | None = None) -> Filled:
-        """The form as the model fills it in. Raises `ModelError`, `model_unfit` for a text that does not fit the form.
-        Cancelling the task ends the upstream call too."""
+    async def fill(
+        self,
+        messages: Sequence[Message],
+        form: Form[Filled],
+        *,
+        provider_key: str | None = None,
+        used: Used = lambda usage: None,
+    ) -> Filled:
+        """The form as the model fills it in; `used` is told what that took, where the model says so. Raises
+        `ModelError`, `model_unfit` for a text that does not fit the form. Cancelling the task ends the upstream call
+        too."""
+
+
+class PaidForms(Protocol):
+    """The same for somebody who pays."""
+
+    async def fill(
+        self, messages: Sequence[Message], form: Form[Filled], *, user: str, provider_key: str | None
+    ) -> Filled:
+        """Raises `ModelError`."""

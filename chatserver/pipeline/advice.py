@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from chatserver.models.port import FormModel, Message, ModelError
+from chatserver.models.port import Message, ModelError, PaidForms
 from chatserver.pipeline.budget import Budget
 from chatserver.pipeline.form import ADVICE, Advice
 from chatserver.pipeline.port import Question
@@ -26,7 +26,7 @@ TEMPLATES = ("decide.system", "decide.user")
 class Advisor:
     """`model` limits the time of a call."""
 
-    def __init__(self, model: FormModel, prompts: Prompts, budget: Budget) -> None:
+    def __init__(self, model: PaidForms, prompts: Prompts, budget: Budget) -> None:
         self._model = model
         self._prompts = prompts
         self._budget = budget
@@ -35,7 +35,7 @@ class Advisor:
         """None when the model could not say. Raises nothing but cancellation."""
         try:
             return await self._model.fill(
-                self._messages(question, collections), ADVICE, provider_key=question.provider_key
+                self._messages(question, collections), ADVICE, user=question.user, provider_key=question.provider_key
             )
         except ModelError as error:
             log.warning("decided by rules", answer=question.answer, code=error.code, error=str(error))

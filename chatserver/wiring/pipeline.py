@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from chatserver.access.quotas import UNLIMITED, Quotas
-from chatserver.guards.metered import MeteredModel
+from chatserver.guards.metered import MeteredForms, MeteredModel
 from chatserver.guards.model import GuardedForms, GuardedModel
 from chatserver.models.extractive import ExtractiveModel
 from chatserver.models.port import FormModel, Model
@@ -52,7 +52,8 @@ async def open_pipeline(
     budget = Budget(settings.prompt.context_tokens, settings.prompt.history_tokens, TokenCounter())
     advisor = None
     if decide_s and isinstance(model, FormModel):
-        advisor = Advisor(GuardedForms(model, knowledge.upstreams.decisions, decide_s), prompts, budget)
+        forms = GuardedForms(model, knowledge.upstreams.decisions, decide_s)
+        advisor = Advisor(MeteredForms(forms, quotas, knowledge.upstreams.watch), prompts, budget)
     metered = MeteredModel(TracedModel(model, tracer), quotas, knowledge.upstreams.watch)
     guarded = GuardedModel(metered, knowledge.upstreams.model)
     try:

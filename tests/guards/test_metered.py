@@ -1,14 +1,26 @@
 """What a model's answer costs its asker."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import pytest
 
 from chatserver.access.identity import Identity
 from chatserver.access.quotas import UNLIMITED
-from chatserver.guards.metered import MeteredModel
+from chatserver.guards.metered import MeteredForms, MeteredModel
 from chatserver.guards.watch import Counts
-from chatserver.models.port import Context, Message, ModelError, ModelRequest, TextPart, UsagePart
+from chatserver.models.port import (
+    Context,
+    Filled,
+    Form,
+    Message,
+    ModelError,
+    ModelRequest,
+    TextPart,
+    UsagePart,
+    Used,
+)
 from chatserver.models.scripted import Fault, ScriptedModel, Step
 
 REQUEST = ModelRequest("question", "en", Context(), (Message("user", "x" * 300),), user="ada")
@@ -69,3 +81,51 @@ async def test_a_model_that_refuses_costs_nothing_and_one_that_breaks_does() -> 
         _ = [part async for part in broken.stream(REQUEST)]
     assert ledger.entries == [("ada", 100, 1)]
     await broken.aclose()
+
+
+@dataclass
+class Filler:
+    """A model that fills in what it is told to, and says what that took, or fails."""
+
+    usage: UsagePart | None = None
+    error: ModelError | None = None
+
+    async def fill(
+        self,
+        messages: Sequence[Message],
+        form: Form[Filled],
+        *,
+        provider_key: str | None = None,
+        used: Used = lambda usage: None,
+    ) -> Filled:
+        if self.usage is not None:
+            used(self.usage)
+        if self.error is not None:
+            raise self.error
+        return form.read("x")
+
+
+async def decided(filler: Filler, *, provider_key: str | None = None) -> list[tuple[str, int, int]]:
+    """What is charged for one decision."""
+    ledger = Ledger()
+    forms = MeteredForms(filler, ledger, Counts())
+    with suppress(ModelError):
+        form: Form[str] = Form("form", {}, str)
+        assert await forms.fill(REQUEST.messages, form, user="ada", provider_key=provider_key) == "x"
+    return ledger.entries
+
+
+def failed(code: str) -> ModelError:
+    return ModelError("", code=code, temporary=True)
+
+
+async def test_what_is_decided_beforehand_costs_too() -> None:
+    """As much as the model says, also when its form is of no use; by estimate where it says nothing or was cut off;
+    nothing when it was not asked, has refused, or the key is the asker's own."""
+    assert await decided(Filler(UsagePart(40, 9))) == [("ada", 40, 9)]
+    assert await decided(Filler(UsagePart(40, 9), failed("model_unfit"))) == [("ada", 40, 9)]
+    assert await decided(Filler()) == [("ada", 100, 0)]
+    assert await decided(Filler(error=failed("upstream_timeout"))) == [("ada", 100, 0)]
+    assert await decided(Filler(error=failed("upstream_paused"))) == []
+    assert await decided(Filler(error=failed("model_unauthorized"))) == []
+    assert await decided(Filler(UsagePart(40, 9)), provider_key="own") == []

@@ -56,6 +56,7 @@ def completing(content: str | None, finish: str = "stop", refusal: str | None = 
         "created": 0,
         "model": "m",
         "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": None}],
+        "usage": {"prompt_tokens": 40, "completion_tokens": 9, "total_tokens": 49},
     }
 
     async def answer(request: Request) -> Response:

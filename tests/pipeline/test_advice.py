@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from chatserver.access.quotas import UNLIMITED, Quotas
 from chatserver.answers.document import AnswerDocument, fold
 from chatserver.models.port import Turn
 from chatserver.pipeline.answering import AnswerPipeline
 from chatserver.pipeline.port import Question
 from chatserver.settings import Model, Settings, Storage, Upstreams
 from chatserver.wiring import open_knowledge, open_pipeline
+from tests.guards.test_metered import Ledger
 from tests.models.openai_server import (
     RETRIEVE,
     Answer,
@@ -69,13 +71,15 @@ def server(running: OpenAIServer) -> OpenAIServer:
 
 
 @asynccontextmanager
-async def opened(server: OpenAIServer, data: Path, decide_s: float = PATIENT_S) -> AsyncIterator[AnswerPipeline]:
+async def opened(
+    server: OpenAIServer, data: Path, decide_s: float = PATIENT_S, quotas: Quotas = UNLIMITED
+) -> AsyncIterator[AnswerPipeline]:
     settings = Settings(
         storage=Storage(data_dir=data),
         model=Model(name="m", base_url=server.url, decide_s=decide_s),
         upstreams=Upstreams(breaker_failures=2),
     )
-    async with open_knowledge(settings) as knowledge, open_pipeline(settings, knowledge) as pipeline:
+    async with open_knowledge(settings) as knowledge, open_pipeline(settings, knowledge, quotas=quotas) as pipeline:
         yield pipeline
 
 
@@ -104,6 +108,15 @@ async def test_small_talk_that_no_rule_knows_needs_no_data(server: OpenAIServer,
     assert answer.text.startswith("Hello!")
     assert "retrieval" not in answer.data
     assert (len(server.forms), server.asked) == (1, [])
+
+
+async def test_a_decision_is_paid_for_like_an_answer(server: OpenAIServer, data: Path) -> None:
+    """By whoever asked: what the model read and wrote to decide, and then what it did to answer."""
+    ledger = Ledger()
+    server.filling = completing(json.dumps(RETRIEVE))
+    async with opened(server, data, quotas=ledger) as pipeline:
+        await told(pipeline, "Which part is needed when V-210 sticks?")
+    assert ledger.entries == [("u", 40, 9), ("u", 7, 2)]
 
 
 async def test_what_the_rules_are_sure_of_waits_for_no_model(server: OpenAIServer, data: Path) -> None:
