@@ -43,7 +43,8 @@ def schema(records: Iterable[Record]) -> Mapping[str, Mapping[str, str]]:
     for record in records:
         fields = found.setdefault(record.collection, {"id": TEXT})
         for name, value in record.fields.items():
-            fields[name] = widen(fields.get(name, UNKNOWN), type_of(value) if name != "id" else TEXT)
+            type = record.types.get(name) or type_of(value)
+            fields[name] = widen(fields.get(name, UNKNOWN), type if name != "id" else TEXT)
     return found
 
 

@@ -84,11 +84,13 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A typed record: collection `TelemetryEvent`, key `id`, flat fields. Times are ISO 8601 strings."""
+    """A typed record: collection `TelemetryEvent`, key `id`, flat fields. Times are ISO 8601 strings. `types` are those
+    of fields that are not to be inferred from their values (`graph.fields`); a store keeps them with the collection."""
 
     collection: str
     id: str
     fields: Mapping[str, Scalar | None]
+    types: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
 
 class RecordKey(NamedTuple):

@@ -69,6 +69,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "chatserver.guards.watch",
         "chatserver.ingest.dates",
         "chatserver.ingest.describing",
+        "chatserver.ingest.field_types",
         "chatserver.ingest.formats",
         "chatserver.ingest.formats.parsed",
         "chatserver.ingest.kinds",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import UploadFile
@@ -55,6 +55,8 @@ class RecordBody(_Body):
     collection: Name
     id: Name
     fields: dict[str, str | int | float | bool | None]
+    types: dict[str, Literal["text", "number", "boolean", "time"]] = Field(default_factory=dict)
+    """Of fields whose type is not to be inferred from their values."""
 
 
 class IngestBody(_Body):
@@ -105,7 +107,7 @@ def _rows(body: IngestBody) -> Iterator[dict[str, Any]]:
     for document in body.documents:
         yield {**document.metadata, "id": document.id, "title": document.title, "text": document.text}
     for record in body.records:
-        yield {"collection": record.collection, "id": record.id, "fields": record.fields}
+        yield {"collection": record.collection, "id": record.id, "fields": record.fields, "types": record.types}
 
 
 async def _ingest_files(request: Request) -> Response:

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
+from chatserver.ingest.field_types import checked, converted, named
 from chatserver.ingest.markdown import headings
 from chatserver.ingest.report import Problem
 from graph.types import Record
@@ -170,7 +171,8 @@ def _value(name: str, row: dict[str, Any]) -> Document | Record:
     if "text" in row and "fields" not in row:
         return _passage(row)
     if "collection" in row and isinstance(row.get("fields"), dict):
-        return _record(_words_of(row, "collection"), {**row["fields"], "id": row.get("id")})
+        fields = {**row["fields"], "id": row.get("id")}
+        return _record(_words_of(row, "collection"), fields, row.get("types"))
     if _TYPE_NAME.fullmatch(_stem(name)):
         return _record(_stem(name), row)
     raise _Refused(
@@ -199,12 +201,17 @@ def _metadata(key: str, value: Any) -> Scalar | tuple[str, ...]:
     raise _Refused("invalid_metadata", f"`{key}` is neither a plain value nor a list of strings")
 
 
-def _record(collection: str, row: Mapping[str, Any]) -> Record:
+def _record(collection: str, row: Mapping[str, Any], declared: object = None) -> Record:
     fields = {key: value for key, value in row.items() if key != "id"}
     nested = [key for key, value in fields.items() if not isinstance(value, str | int | float | None)]
     if nested:
         raise _Refused("invalid_record", f"`{nested[0]}` is not a plain value")
-    return Record(collection, _words_of(row, "id"), fields)
+    try:
+        types = checked(declared or {})
+        typed = {key: converted(value, types[key]) if key in types else value for key, value in fields.items()}
+    except ValueError as error:
+        raise _Refused("invalid_type", str(error)) from None
+    return Record(collection, _words_of(row, "id"), typed, types)
 
 
 def _words_of(row: Mapping[str, Any], key: str) -> str:
@@ -228,15 +235,16 @@ def _csv(name: str, lines: Iterable[bytes]) -> Iterator[Item]:
     problems: list[Problem] = []
     reader = csv.reader(chain([first[1]], _kept(texts, problems)), strict=True)
     try:
-        names = next(reader)
-        if "id" not in names or len(set(names)) < len(names):
+        header = dict(map(named, columns := next(reader)))
+        names = list(header)
+        if "id" not in names or len(names) < len(columns):
             yield Problem("invalid_header", "the first line has to name each field once, `id` among them", name, 1)
             return
         for cells in reader:
             yield from problems
             problems.clear()
             if cells:
-                yield _cells(name, reader.line_num, names, cells)
+                yield _cells(name, reader.line_num, header, cells)
     except csv.Error as error:
         yield Problem("invalid_csv", str(error), name, reader.line_num)
     yield from problems
@@ -250,13 +258,15 @@ def _kept(texts: Iterable[tuple[int, str | Problem]], problems: list[Problem]) -
             yield line
 
 
-def _cells(name: str, number: int, names: list[str], cells: list[str]) -> Item:
-    if len(cells) != len(names):
-        return Problem("invalid_row", f"{len(cells)} cells, {len(names)} fields", name, number)
-    row = dict(zip(names, cells, strict=True))
-    fields: dict[str, Any] = {key: _typed(cell) for key, cell in row.items()}
+def _cells(name: str, number: int, header: Mapping[str, str], cells: list[str]) -> Item:
+    """`header` has each field's declared type, "" where it is inferred."""
+    if len(cells) != len(header):
+        return Problem("invalid_row", f"{len(cells)} cells, {len(header)} fields", name, number)
+    row = dict(zip(header, cells, strict=True))
+    types = {key: type for key, type in header.items() if type}
+    fields: dict[str, Any] = {key: cell.strip() or None if key in types else _typed(cell) for key, cell in row.items()}
     try:
-        return Loaded(_record(_stem(name), {**fields, "id": row["id"]}), name, number)
+        return Loaded(_record(_stem(name), {**fields, "id": row["id"]}, types), name, number)
     except _Refused as refused:
         return Problem(refused.code, str(refused), name, number)
 

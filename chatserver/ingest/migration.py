@@ -9,14 +9,15 @@ Theory of operation
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from chatserver.ingest.checkpoint import Checkpoint
 from chatserver.ingest.linker import Linker
 from chatserver.ingest.report import Progress
+from graph.fields import TEXT
 from graph.ports import GraphIndex, RecordStore
-from graph.types import Record
+from graph.types import Collection, Record
 from retrieval.chunking import embedded_text
 from retrieval.ports import Embedder, VectorStore
 from retrieval.types import Document, Passage
@@ -118,7 +119,7 @@ class Migration:
         for collection in (await self._source.records.collections(namespace=namespace)).values():
             place = "\0".join(("records", namespace, collection.name))
             after, done = self._checkpoint.of(place), 0
-            while records := await self._page(collection.name, after, namespace):
+            while records := await self._page(collection, after, namespace):
                 await linker.link_records(records)
                 await self._target.records.put(records, namespace=namespace)
                 after = records[-1].id
@@ -127,5 +128,12 @@ class Migration:
                 report.records += len(records)
                 progress("load", done, max(done, collection.count))
 
-    async def _page(self, collection: str, after: str, namespace: str) -> list[Record]:
-        return await self._source.records.page(collection, after, limit=_RECORDS, namespace=namespace)
+    async def _page(self, collection: Collection, after: str, namespace: str) -> list[Record]:
+        page = await self._source.records.page(collection.name, after, limit=_RECORDS, namespace=namespace)
+        return [replace(record, types=_declared(record, collection)) for record in page]
+
+
+def _declared(record: Record, collection: Collection) -> dict[str, str]:
+    """What its values would not tell: a text that looks like a time. Other declared types their values have."""
+    texts = {name for name, value in record.fields.items() if value is not None and collection.fields[name] == TEXT}
+    return dict.fromkeys(texts, TEXT)

@@ -308,6 +308,16 @@ async def test_a_total_has_to_fit_its_field(store: RecordStore, function: Functi
             await store.query(query)
 
 
+async def test_a_declared_type_is_kept(store: RecordStore) -> None:
+    """Where values would tell another: a serial number that looks like a day is a text, and compared as one."""
+    await store.put([Record("Part", "p", {"serial": "2025-03-04"}, {"serial": "text"})])
+    assert (await store.collections())["Part"].fields == {"id": "text", "serial": "text"}
+    query = RecordQuery("Part", (Condition("serial", "=", "2025-03-04"),))
+    assert [record.id for record in await store.query(query)] == ["p"]
+    with_text = RecordQuery("Part", (Condition("serial", ">", "2025-03"),))
+    assert [record.id for record in await store.query(with_text)] == ["p"]
+
+
 async def test_a_deleted_record_is_gone(store: RecordStore) -> None:
     """From queries, pages, totals and what is told of its collection, in its namespace alone; deleting tells which were
     there."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from chatserver.ingest.loaders import LOADERS, MAX_LINE, MAX_PROBLEMS, Item, Loaded, load
 from chatserver.ingest.report import Problem
+from graph.fields import schema
 from graph.types import Record
 from retrieval.types import Document
 
@@ -223,3 +224,33 @@ def test_a_heading_takes_no_longer_than_its_line() -> None:
     (document,) = values(items("a.md", line))
     assert isinstance(document, Document)
     assert document.title.startswith("a")
+
+
+def test_types_of_fields_are_inferred_or_declared() -> None:
+    """In a CSV file behind the field's name, in JSON beside the fields; a value that can't be of it is told."""
+    (inferred,) = values(items("Pump.csv", "id,serial,bar\n1,17,3\n"))
+    (declared,) = values(items("Pump.csv", "id,serial:text,bar:number,on:boolean,at:time\n1,17,3,TRUE,2025-03-04\n"))
+    assert isinstance(inferred, Record)
+    assert isinstance(declared, Record)
+    assert inferred.fields == {"serial": 17, "bar": 3}
+    assert declared.fields == {"serial": "17", "bar": 3, "on": True, "at": "2025-03-04"}
+    assert schema([declared])["Pump"] == {
+        "id": "text",
+        "serial": "text",
+        "bar": "number",
+        "on": "boolean",
+        "at": "time",
+    }
+    fields = {"made": "2025-03-04", "n": "1e3"}
+    row = {"collection": "Pump", "id": "1", "fields": fields, "types": {"made": "text", "n": "number"}}
+    (written,) = values(items("rows.jsonl", json.dumps(row)))
+    assert isinstance(written, Record)
+    assert (written.fields["n"], schema([written])["Pump"]["made"]) == (1000, "text")
+    assert values(items("Pump.csv", "id,a:b\n1,x\n")) == [Record("Pump", "1", {"a:b": "x"})]
+
+
+@pytest.mark.parametrize("types", [{"n": "number"}, {"n": "boolean"}, {"n": "time"}, {"n": "date"}, ["n"]])
+def test_a_value_that_is_not_of_its_type_is_told(types: object) -> None:
+    """So is a type that there is not."""
+    row = {"collection": "Pump", "id": "1", "fields": {"n": "many"}, "types": types}
+    assert problems(items("rows.jsonl", json.dumps(row))) == [("invalid_type", 1)]
