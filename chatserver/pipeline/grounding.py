@@ -38,6 +38,10 @@ FEW_WORDS = 0.25
 COSINE = 0.65
 MOST = 200
 """Statements that are looked at; the rest of a very long text is not."""
+LONGEST = 100_000
+"""Characters of the text that are looked at: a regular expression keeps all other threads waiting until it has done."""
+_LONG = 1_000
+"""Characters of a sentence in which it may say that the sources say nothing: the search takes time by their square."""
 
 _MARK = re.compile(r"\[[0-9]{1,4}\]")
 _NUMBER = re.compile(r"\d+")
@@ -65,7 +69,8 @@ class Statement:
 
 
 def statements(text: str, sources: Sequence[Source]) -> list[Statement]:
-    """The text's statements in their order, at most `MOST`."""
+    """The text's statements in their order, at most `MOST`, within its first `LONGEST` characters."""
+    text = text[:LONGEST]
     cited = [(n, text.rfind("\n", 0, end) + 1) for n, _, end in claims(text) if 1 <= n <= len(sources)]
     titles = {title.casefold() for source in sources for title in (source.title, unmarked(source.title))}
     blanked = _MARK.sub(lambda mark: " " * len(mark[0]), text)
@@ -73,7 +78,7 @@ def statements(text: str, sources: Sequence[Source]) -> list[Statement]:
     for sentence in split(blanked, shortest=1):
         if len(found) == MOST:
             break
-        absence = _ABSENCE.search(sentence.text) and not _MARK.search(text, sentence.start, sentence.end)
+        absence = _ABSENCE.search(sentence.text[:_LONG]) and not _MARK.search(text, sentence.start, sentence.end)
         if _is_statement(sentence.text, titles) and not absence:
             line = text.rfind("\n", 0, sentence.start) + 1
             behind = tuple(dict.fromkeys(n for n, at in cited if at == line))
