@@ -45,6 +45,7 @@ async def erase(
     for job in jobs:
         await spool.drop(job)
         await ledger.end(job)
+    await ledger.scrub()
     emptied, untouched = [], []
     for cache in caches:
         try:

@@ -8,6 +8,7 @@ Contract, checked by `tests/contracts/test_ledger.py`
                 place and the first judgement stay: so the second of two documents with one id is told from the first
                 one met again, and a document that was stored before a kill from one that was there before the job.
     Ended       `end` forgets what the job has seen, and nothing that was paid.
+    Scrubbed    Once `scrub` has returned, no byte of what was forgotten is left in a file.
     Measured    `bytes_per_s` is that of the last ingests that were `measured`, None before the first.
 
 Raises `retrieval.errors.RetrievalError`.
@@ -46,6 +47,8 @@ class Ledger(Paid, Protocol):
     def seen(self, job: str) -> Seen: ...
 
     async def end(self, job: str) -> None: ...
+
+    async def scrub(self) -> None: ...
 
     async def measured(self, size: int, seconds: float) -> None: ...
 

@@ -65,8 +65,16 @@ class SqliteLedger:
         return _Seen(self._db, job)
 
     async def end(self, job: str) -> None:
+        def run(db: sqlite3.Connection) -> None:
+            db.execute("PRAGMA secure_delete=ON")
+            db.execute("DELETE FROM seen WHERE job = ?", (job,))
+
         with typed_errors():
-            await self._db.write(lambda db: db.execute("DELETE FROM seen WHERE job = ?", (job,)))
+            await self._db.write(run)
+
+    async def scrub(self) -> None:
+        with typed_errors():
+            await self._db.truncate_log()
 
     async def measured(self, size: int, seconds: float) -> None:
         def run(db: sqlite3.Connection) -> None:

@@ -43,12 +43,11 @@ async def test_no_byte_of_an_erased_user_is_left(tmp_path: Path) -> None:
     assert [left(mark) for mark in marks] == [True] * 5
     erased = await erase("ada", log, spool, ledger, [cache], patience_s=0)
     assert erased == Erased(1, 1, ["file"], [])
-    await ledger.aclose()
     assert [left(mark) for mark in marks] == [False] * 5
     assert left(b"What about b1?")
     assert [meta.answer for meta in await server.chat("bob", "c1")] == ["b1"]
     assert await erase("ada", log, spool, ledger, [], patience_s=0) == Erased(0, 0, [], [])
-    for each in (log, server, cache):
+    for each in (log, server, cache, ledger):
         await each.aclose()
 
 

@@ -53,6 +53,16 @@ async def test_an_ended_job_is_forgotten_and_what_it_paid_is_not(ledger: Ledger)
     assert await ledger.load(["a"]) == {"a": b"1"}
 
 
+async def test_no_byte_of_what_was_forgotten_is_left(ledger: Ledger, tmp_path: Path) -> None:
+    """While the ledger is open; what another job has seen is there."""
+    for job in ("one", "two"):
+        await ledger.seen(job).note([Note(f"document of {job}", "a", 1)])
+    await ledger.end("one")
+    await ledger.scrub()
+    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert (b"document of one" in kept, b"document of two" in kept) == (False, True)
+
+
 async def test_the_speed_is_that_of_the_last_ingests(ledger: Ledger) -> None:
     """None before the first; of all together, so that small ones count little; old ones are forgotten."""
     assert await ledger.bytes_per_s() is None
