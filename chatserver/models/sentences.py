@@ -4,6 +4,9 @@ A passage may be prose, hard-wrapped prose, or Markdown. Headings, table rules a
 sentences; a list item, a table row and a line of code is one by itself. A stop ends a sentence only if what follows
 can start one, and not after an abbreviation, an initial or inside brackets, since a split in the wrong place makes a
 quote that says nothing.
+
+The text may be a stranger's or a model's, and a regular expression keeps every other thread waiting: no pattern here
+takes time by the square of its text's length. So what they repeat is bounded where it could run to the end in vain.
 """
 
 import re
@@ -16,14 +19,17 @@ SHORTEST = 25
 LONGEST_BRACKET = 400
 """Characters after which an open bracket is taken for one that was never closed."""
 
+_NEAR = 40
+"""Characters before a stop that tell whether it ends an abbreviation."""
+
 _LIST_ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)])\s+(?:\[[ xX]\]\s+)?")
 _QUOTE_MARK = re.compile(r"\s*(?:>\s?)+")
 _HEADING = re.compile(r"\s*#{1,6}\s")
-_TABLE_RULE = re.compile(r"\s*\|?[\s:|-]*-{3}[\s:|-]*$")
+_RULE_CHARACTERS = " \t\r\n:|-"
 _UNDERLINE = re.compile(r"\s*[=_*-]{3,}\s*$")
 _FENCE = re.compile(r"\s*(?:```|~~~)")
 
-_STOP = re.compile(r"[.!?…]+[\"'”’»)\]]*\s+(?=[\"'“‘«(\[¿¡]*[^\W_a-z])")
+_STOP = re.compile(r"[.!?…][\"'”’»)\]]*\s+(?=[\"'“‘«(\[¿¡]*[^\W_a-z])")
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(\[“\"'])"
     r"(?:[^\W\d_]|[^\W\d_](?:\.[^\W\d_])+|mr|mrs|ms|dr|prof|st|jr|sr|rev|gen|col|capt|lt|sgt|gov|sen|rep|hon|vs|cf|etc|"
@@ -32,8 +38,8 @@ _ABBREVIATION = re.compile(
     re.IGNORECASE,
 )
 _SOURCE_MARK = re.compile(r"\s?\[[0-9]{1,3}(?:\s*,\s*[0-9]{1,3})*\]")
-_LINK = re.compile(r"!?\[([^\]\n]*)\]\([^()\s]*\)")
-_EMPHASIS = re.compile(r"(\*{1,3}|~~|(?<!\w)_{1,3})(?=\S)(.+?)(?<=\S)(?:\1)(?!\w)")
+_LINK = re.compile(r"!?\[([^\]\[\n]*)\]\([^()\s]{0,2000}\)")
+_EMPHASIS = re.compile(r"(\*{1,3}|~~|(?<!\w)_{1,3})(?=\S)(.{1,300}?)(?<=\S)(?:\1)(?!\w)")
 _CODE = re.compile(r"`+([^`\n]+)`+")
 
 
@@ -79,11 +85,11 @@ def _blocks(source: str) -> Iterator[tuple[int, int, bool]]:
         in_code ^= fence is not None
         alone = in_code or line.lstrip().startswith("|")
         item = _LIST_ITEM.match(line) or _QUOTE_MARK.match(line)
-        ends = not line.strip() or fence or _HEADING.match(line) or _TABLE_RULE.match(line) or _UNDERLINE.match(line)
+        ends = not line.strip() or fence or _HEADING.match(line) or _is_table_rule(line) or _UNDERLINE.match(line)
         if opened and (ends or alone or item):
             yield (*opened, True)
             opened = None
-        if ends or (alone and not in_code and _TABLE_RULE.match(after)):  # the latter heads a table
+        if ends or (alone and not in_code and _is_table_rule(after)):  # the latter heads a table
             continue
         if alone:
             yield start, position, False
@@ -101,7 +107,7 @@ def _cuts(source: str, start: int, end: int, shortest: int) -> Iterator[tuple[in
     left = start + len(source[start:end]) - len(source[start:end].lstrip())
     for stop in _STOP.finditer(source, left, end):
         right = stop.end() - len(stop.group()) + len(stop.group().rstrip())
-        if right - left < shortest or end - stop.end() < shortest or not _ends(source[left:right]):
+        if right - left < shortest or end - stop.end() < shortest or not _ends(source, left, right):
             continue
         yield left, right
         left = stop.end()
@@ -109,6 +115,13 @@ def _cuts(source: str, start: int, end: int, shortest: int) -> Iterator[tuple[in
         yield left, end
 
 
-def _ends(sentence: str) -> bool:
-    opened = sentence.count("(") - sentence.count(")") + sentence.count("[") - sentence.count("]")
-    return (opened <= 0 or len(sentence) > LONGEST_BRACKET) and not _ABBREVIATION.search(sentence)
+def _ends(source: str, left: int, right: int) -> bool:
+    if right - left <= LONGEST_BRACKET:
+        sentence = source[left:right]
+        opened = sentence.count("(") - sentence.count(")") + sentence.count("[") - sentence.count("]")
+        return opened <= 0 and not _ABBREVIATION.search(sentence)
+    return not _ABBREVIATION.search(source, right - _NEAR, right)
+
+
+def _is_table_rule(line: str) -> bool:
+    return "---" in line and not line.strip(_RULE_CHARACTERS)

@@ -23,6 +23,7 @@ from retrieval.text import content_words, language, words
 _MARK = re.compile(r"\s?\[\d{1,3}\]")
 _END = re.compile(r"[\s?!.…]*$")
 _FEW_WORDS = 6  # "and the second one in the north wing?" still replaces; more is a question of its own
+_SAID = 4_000  # characters of an earlier answer, in which a question may find what it speaks of
 
 _AND = re.compile(
     r"(?:and|or)? ?(?:what|how) about (?P<a>.+)|(?:and|en) (?:for |in |of |voor |van |bij |op )?(?P<b>.+)"
@@ -91,7 +92,7 @@ def standalone(question: str, history: Sequence[Turn]) -> str:
     """The question with what it takes from the earlier turns (oldest first) put in; the same when it needs none."""
     last: _Last | None = None
     for turn in history:
-        last = _Last(_rewritten(turn.question, last), plain(_MARK.sub("", turn.answer)))
+        last = _Last(_rewritten(turn.question, last), plain(_MARK.sub("", turn.answer[:_SAID])))
     return _rewritten(question, last)
 
 

@@ -46,7 +46,7 @@ _LONG = 1_000
 _MARK = re.compile(r"\[[0-9]{1,4}\]")
 _NUMBER = re.compile(r"\d+")
 _THOUSANDS = re.compile(r"(?<=\d)[, ](?=\d{3}(?!\d))")
-_WORD = re.compile(r"[^\W_]+")
+_TWO_WORDS = re.compile(r"[^\W_][\W_]+[^\W_]")
 _ABSENCE = re.compile(
     r"\b(?:sources?|documents?|passages?|records?|bron|bronnen|documenten|fragmenten|gegevens)\b[^.]*"
     r"\b(?:not|n't|no|nothing|only|niet|niets|geen|maar gedeeltelijk)\b"
@@ -89,7 +89,7 @@ def statements(text: str, sources: Sequence[Source]) -> list[Statement]:
 
 def _is_statement(words: str, titles: set[str]) -> bool:
     bare = words.strip(" *_#-–—:.“”\"'")
-    is_said = len(_WORD.findall(bare)) >= 2 and not words.rstrip(" *_").endswith(":")
+    is_said = _TWO_WORDS.search(bare) is not None and not words.rstrip(" *_").endswith(":")
     return is_said and bare.casefold() not in titles
 
 
@@ -110,7 +110,7 @@ def behind(sources: Iterable[Source]) -> Behind:
 
 def shared(words: str, by: Behind) -> float:
     """The share of the statement's content stems that its sources hold; 0 when they lack one of its numbers."""
-    wanted = _stems(words)
+    wanted = _stems(words) if by.words else ()
     if not wanted or not _numbers(words) <= by.numbers:
         return 0.0
     return len(wanted & by.words) / len(wanted)

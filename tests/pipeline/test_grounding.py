@@ -111,3 +111,16 @@ async def test_an_endless_sentence_holds_nobody_up() -> None:
     began = time.process_time()
     assert len(statements("sources " * 1_000_000, ())) == 1
     assert time.process_time() - began < 5
+
+
+REPEATED = ("*a ", "~~a ", "_a ", "[a ", "[1 ", "[", " ", ".", "?", "A. ", "a.a. ", "(a. B", "-", "[1]", "a")
+
+
+@pytest.mark.parametrize("repeated", REPEATED)
+async def test_a_hostile_text_takes_no_square_of_its_length(repeated: str) -> None:
+    """What opens and never ends, over and over, is looked at in a second; by the square of its length most of these
+    take half a minute, in which no other thread of the process runs and leases end."""
+    text = (repeated * (100_000 // len(repeated)))[:-1] + "x"
+    began = time.process_time()
+    statements(text, ())
+    assert time.process_time() - began < 5
