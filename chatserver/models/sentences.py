@@ -65,10 +65,13 @@ def split(source: str, *, shortest: int = SHORTEST) -> list[Sentence]:
 def plain(markdown: str) -> str:
     """One line of the same words: no emphasis, code or link marks, and none of the source's own `[7]` marks, which
     would read as citations of ours."""
-    text = _LINK.sub(r"\1", markdown)
-    text = _CODE.sub(r"\1", text)
-    text = _EMPHASIS.sub(r"\2", text)
-    text = _SOURCE_MARK.sub("", text)
+    text = _LINK.sub(r"\1", markdown) if "](" in markdown else markdown
+    if "`" in text:
+        text = _CODE.sub(r"\1", text)
+    if "*" in text or "_" in text or "~~" in text:
+        text = _EMPHASIS.sub(r"\2", text)
+    if "[" in text:
+        text = _SOURCE_MARK.sub("", text)
     if text.lstrip().startswith("|"):
         text = " · ".join(cell for cell in map(str.strip, text.split("|")) if cell)
     return " ".join(text.split())
