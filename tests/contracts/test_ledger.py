@@ -16,6 +16,10 @@ async def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     await opened.aclose()
 
 
+def left_in(directory: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in directory.iterdir())
+
+
 async def test_what_was_paid_is_kept_until_it_is_discarded(ledger: Ledger) -> None:
     """Only what is asked for and known comes back; saving again replaces."""
     await ledger.save({"a": b"1", "b": b"2"})
@@ -59,7 +63,7 @@ async def test_no_byte_of_what_was_forgotten_is_left(ledger: Ledger, tmp_path: P
         await ledger.seen(job).note([Note(f"document of {job}", "a", 1)])
     await ledger.end("one")
     await ledger.scrub()
-    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    kept = left_in(tmp_path)
     assert (b"document of one" in kept, b"document of two" in kept) == (False, True)
 
 
