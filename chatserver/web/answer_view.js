@@ -4,18 +4,17 @@ import { h, icon } from "./dom.js";
 import { unsupported } from "./grounding_view.js";
 import { MarkdownView } from "./markdown_view.js";
 import { StepsView } from "./steps_view.js";
-import { isOver } from "./session.js";
 import { citationAt, textOf } from "./client/transcript.js";
 import { plainReasons } from "./why.js";
 
 /**
  * @typedef {object} Actions
- * @property {(message: import("./session.js").Message) => void} again
- * @property {(message: import("./session.js").Message) => void} edit
- * @property {(message: import("./session.js").Message) => readonly import("./session.js").Message[]} versions
- * @property {(message: import("./session.js").Message) => void} choose
+ * @property {(message: import("./message.js").Message) => void} again
+ * @property {(message: import("./message.js").Message) => void} edit
+ * @property {(message: import("./message.js").Message) => readonly import("./message.js").Message[]} versions
+ * @property {(message: import("./message.js").Message) => void} choose
  * @property {(source: object, citation: ?object, chip: HTMLElement, message: object) => void} openSource
- * @property {(message: import("./session.js").Message, from: HTMLElement) => void} showFound
+ * @property {(message: import("./message.js").Message, from: HTMLElement) => void} showFound
  */
 export class AnswerView {
   #actions;
@@ -32,7 +31,7 @@ export class AnswerView {
   #sources = h("div", { class: "sources" });
   #foot = h("div", { class: "foot" });
 
-  /** @param {import("./session.js").Message} message @param {Actions} actions */
+  /** @param {import("./message.js").Message} message @param {Actions} actions */
   constructor(message, actions) {
     this.#message = message;
     this.#actions = actions;
@@ -64,8 +63,7 @@ export class AnswerView {
   }
 
   update() {
-    const { transcript, refusal } = this.#message;
-    const over = isOver(this.#message);
+    const { transcript, failure, over } = this.#message;
     const { content } = transcript;
     this.element.classList.toggle("running", !over);
     this.element.setAttribute("aria-busy", String(!over));
@@ -77,7 +75,7 @@ export class AnswerView {
     this.#notices.replaceChildren(...content.notices.map(noticeOf));
     this.#grounding.replaceChildren(...(over ? unsupported(content) : []));
     this.#sources.replaceChildren(...(over ? this.#sourceList(content) : []));
-    this.#foot.replaceChildren(...(over ? this.#footOf(transcript, refusal) : []));
+    this.#foot.replaceChildren(...(over ? this.#footOf(transcript, failure) : []));
   }
 
   #showTexts({ parts }, over) {
@@ -113,10 +111,10 @@ export class AnswerView {
   }
 
   #showWaiting(over) {
-    const { transcript, ask, stopping } = this.#message;
+    const { transcript, unaccepted, stopping } = this.#message;
     const silent = transcript.content.parts.every(({ text }) => text === "");
     this.#waiting.hidden = over || (!silent && !stopping);
-    const told = ask === null ? (transcript.content.retrieval ? "Writing…" : "Working…") : "Sending…";
+    const told = unaccepted ? "Sending…" : transcript.content.retrieval ? "Writing…" : "Working…";
     this.#waiting.lastChild.textContent = stopping ? "Stopping…" : told;
   }
 
@@ -143,8 +141,8 @@ export class AnswerView {
     return button;
   }
 
-  #footOf(transcript, refusal) {
-    if (refusal) return [trouble(refusal.message), this.#button("Edit the question", "edit", "retry")];
+  #footOf(transcript, failure) {
+    if (failure) return [trouble(failure.message), this.#button("Edit the question", "edit", "retry")];
     const { state, content } = transcript;
     const copy = textOf(content) ? [this.#copyButton()] : [];
     const again = this.#button(state === "failed" ? "Try again" : "Ask again", "again", "retry");
@@ -165,7 +163,7 @@ export class AnswerView {
   }
 
   #versionsOf(all, over) {
-    const edit = over && !this.#message.refusal ? [this.#button("Edit", "edit", "edit")] : [];
+    const edit = over && !this.#message.failure ? [this.#button("Edit", "edit", "edit")] : [];
     if (all.length < 2) return edit;
     const at = all.indexOf(this.#message);
     const place = h("span", {}, `${at + 1} of ${all.length}`);

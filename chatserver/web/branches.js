@@ -5,7 +5,7 @@
  * Pure. A message follows the answer that its `after` names, none at all when that is empty (or gone), and the message
  * before it in the list when it is null.
  *
- * @typedef {import("./session.js").Message} Message
+ * @typedef {import("./message.js").Message} Message
  */
 
 export class Tree {

@@ -1,7 +1,6 @@
 /** The open chat's messages: draws at most once a frame, follows the end unless the reader has scrolled away. */
 
 import { AnswerView } from "./answer_view.js";
-import { isOver } from "./session.js";
 import { textOf } from "./client/transcript.js";
 
 const NEAR_PX = 80;
@@ -32,7 +31,7 @@ export class Conversation {
     jump.addEventListener("click", () => this.follow());
   }
 
-  /** @param {readonly import("./session.js").Message[]} messages */
+  /** @param {readonly import("./message.js").Message[]} messages */
   show(messages) {
     for (const [message, view] of this.#views) {
       if (messages.includes(message)) continue;
@@ -73,14 +72,14 @@ export class Conversation {
   }
 
   #tell(message) {
-    if (!isOver(message)) return void this.#running.add(message);
+    if (!message.over) return void this.#running.add(message);
     this.#parts.shown(message);
     if (this.#running.delete(message)) this.#parts.announce(finished(message));
   }
 }
 
-function finished({ transcript, refusal }) {
-  if (refusal) return `The question was not taken: ${refusal.message}`;
+function finished({ transcript, failure }) {
+  if (failure) return `The question was not taken: ${failure.message}`;
   const heading = { completed: "Answer:", stopped: "Answer stopped:", failed: "The answer failed:" }[transcript.state];
   return `${heading} ${textOf(transcript.content)
     .replace(/[*_`#|]/g, "")

@@ -64,7 +64,7 @@ const composer = new Composer(find("#composer"), {
   draft: (text) => storage.setDraft(session.open, text),
 });
 
-/** The message that the next question takes the place of. @type {?import("./session.js").Message} */
+/** The message that the next question takes the place of. @type {?import("./message.js").Message} */
 let editing = null;
 /** Nothing is kept any more: the user has gone. */
 let left = false;

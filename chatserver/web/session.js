@@ -1,36 +1,20 @@
 /**
- * What the page knows and does: chats, their messages, and the commands that keep them whole.
+ * What the page knows and does: chats, their messages, what of them outlives the page, and what the reader sees of them.
  *
  * Theory of operation
- *   A question is stored before it is sent and forgotten once the server has accepted it; until then every new
- *   connection sends it again, under the same id. An accepted answer lives in the server's log: on every connection
- *   the open chat and each chat with an unfinished answer are resumed from what their transcripts hold, so an
- *   answer becomes whole whatever broke, and `transcript.js` sees to it that it is there once. An end is
- *   acknowledged only when it has been shown.
+ *   A question is stored before it is sent and forgotten once the server has accepted it. What was accepted lives in
+ *   the server's log: finished answers are read as documents, unfinished ones are had to their end by the client's
+ *   `Delivery`, which asks, resumes, stops and acknowledges over any number of connections. An end is acknowledged
+ *   only when it has been shown.
  */
 
 import { Tree } from "./branches.js";
-import { SEALED, apply, empty, end, fromDocument } from "./client/transcript.js";
-
-const RETRY_MS = 2_000;
-
-/**
- * @typedef {object} Message a question and its answer
- * @property {string} chat
- * @property {string} question
- * @property {?string} after the answer that it follows, empty for none; null: the message before it
- * @property {?string} ask idempotency key while the question is not accepted
- * @property {import("./client/transcript.js").Transcript} transcript
- * @property {boolean} stopping
- * @property {?{code: string, message: string}} refusal why the question was not taken
- * @property {boolean} acknowledged
- */
-
-/** Whether nothing more will come. @param {Message} message */
-export const isOver = ({ refusal, transcript }) => refusal !== null || SEALED.has(transcript.state);
+import { Delivery } from "./client/delivery.js";
+import { SEALED, empty, fromDocument } from "./client/transcript.js";
+import { Message } from "./message.js";
 
 export class Session {
-  #connection;
+  #delivery;
   #api;
   #storage;
   #newId;
@@ -42,8 +26,6 @@ export class Session {
   #byAnswer = new Map();
   /** @type {Map<string, Promise<void>>} */
   #loads = new Map();
-  /** Answers with a gap whose resume is under way. */
-  #healing = new Set();
   /** @type {WeakMap<readonly Message[], Tree>} */
   #trees = new WeakMap();
   /** Versions that the reader has chosen. @type {Set<Message>} */
@@ -57,13 +39,19 @@ export class Session {
    *   onChange: (chat: string, message: ?Message) => void}} parts `onChange` without a message: some came or went
    */
   constructor({ connection, api, storage, newId, onChange }) {
-    this.#connection = connection;
     this.#api = api;
     this.#storage = storage;
     this.#newId = newId;
     this.#onChange = onChange;
     this.#saved = storage.transcripts();
-    for (const { id, chat, text, after = null } of storage.pending()) this.#add(chat, text, { ask: id, after });
+    this.#delivery = new Delivery((command) => connection.send(command), {
+      accepted: (message) => this.#accepted(message),
+      changed: (message) => this.#changed(message),
+      lost: (message) => void this.#reread(message),
+      resumed: (chat, rows) => this.#resumed(chat, rows),
+      chats: () => (this.messages(this.open).some(({ id }) => id !== null) ? [this.open] : []),
+    });
+    for (const question of storage.pending()) this.#ask(question);
   }
 
   /** @returns {readonly Message[]} oldest first */
@@ -90,22 +78,21 @@ export class Session {
 
   /** The chat's answer that is still to come or coming, if any. */
   running(chat) {
-    return this.messages(chat).find((message) => !isOver(message)) ?? null;
+    return this.messages(chat).find(({ over }) => !over) ?? null;
   }
 
   /** Chats that hold a question which the server has not accepted. */
   unaccepted() {
-    return [...this.#chats].filter(([, messages]) => messages.some(({ ask }) => ask !== null));
+    return [...this.#chats].filter(([, messages]) => messages.some(({ unaccepted }) => unaccepted));
   }
 
   /** Asks behind what is shown, or in the place of a message: one that was never taken goes. */
   ask(chat, text, { insteadOf = null } = {}) {
-    const id = this.#newId();
     const after = insteadOf ? this.#before(insteadOf) : this.#behind(chat);
-    if (insteadOf?.refusal) this.#remove(insteadOf);
-    this.#storage.addPending({ id, chat, text, after });
-    const message = this.#add(chat, text, { ask: id, after });
-    this.#sendAsk(message);
+    if (insteadOf?.failure) this.#remove(insteadOf);
+    const question = { id: this.#newId(), chat, text, after };
+    this.#storage.addPending(question);
+    const message = this.#ask(question);
     this.choose(message);
     return message;
   }
@@ -118,7 +105,7 @@ export class Session {
   /** Null where a plain question comes to stand there anyway: behind the newest. */
   #behind(chat) {
     const last = this.branch(chat).at(-1);
-    return !last || last === this.messages(chat).at(-1) ? null : last.transcript.answer;
+    return !last || last === this.messages(chat).at(-1) ? null : last.id;
   }
 
   /** Made anew when a message has come or gone. */
@@ -130,13 +117,12 @@ export class Session {
 
   #before(message) {
     const parent = this.#tree(message.chat).parent(message);
-    return parent === null ? "" : parent.transcript.answer;
+    return parent === null ? "" : parent.id;
   }
 
-  /** Ends the answer and keeps what is there. The wish outlasts a lost connection: it is sent until it holds. */
+  /** Ends the answer and keeps what is there. */
   stop(message) {
-    message.stopping = true;
-    this.#sendStop(message);
+    this.#delivery.stop(message);
     this.#onChange(message.chat, message);
   }
 
@@ -151,11 +137,10 @@ export class Session {
     await this.#refresh(chat);
   }
 
-  /** The reader has seen the end of this answer. */
+  /** This message has been drawn as it is. */
   shown(message) {
-    const { answer, seq, state } = message.transcript;
-    if (message.acknowledged || answer === null || seq < 0 || !SEALED.has(state)) return;
-    message.acknowledged = this.#connection.send({ type: "ack", answer, seq });
+    const { seq, state } = message.transcript;
+    if (seq >= 0 && SEALED.has(state)) this.#delivery.acknowledge(message);
   }
 
   /** Keeps unfinished transcripts for the page that this tab shows next. */
@@ -166,29 +151,13 @@ export class Session {
 
   /** One event from the server. */
   receive(event) {
-    switch (event.type) {
-      case "welcome":
-        return this.#restore();
-      case "accepted":
-        return this.#accepted(event);
-      case "chunk":
-        return this.#told(event, apply);
-      case "end":
-        return this.#told(event, end);
-      case "resumed":
-        return this.#resumed(event);
-      case "error":
-        return this.#failed(event);
-    }
+    this.#delivery.receive(event);
+    if (event.type === "welcome" && this.open !== null && !this.#loads.has(this.open)) this.#attempt(this.open);
   }
 
-  #restore() {
-    this.#healing.clear();
-    for (const [, messages] of this.unaccepted()) messages.forEach((message) => this.#sendAsk(message));
-    const unfinished = [...this.#chats.keys()].filter((chat) => this.running(chat));
-    for (const chat of new Set([...unfinished, this.open])) {
-      if (chat !== null) this.#refresh(chat).catch(() => {}); // the connection's state tells; the next one tries again
-    }
+  /** The connection's state tells of a failure; the next connection tries again. */
+  #attempt(chat) {
+    this.#refresh(chat).catch(() => {});
   }
 
   async #refresh(chat) {
@@ -199,7 +168,7 @@ export class Session {
       this.#loads.delete(chat);
       throw error;
     }
-    this.#resume(chat);
+    if (this.messages(chat).some(({ id }) => id !== null)) this.#delivery.resume(chat);
   }
 
   async #load(chat) {
@@ -215,114 +184,60 @@ export class Session {
     let transcript = fromDocument(document);
     const saved = this.#saved.get(document.answer);
     if (!SEALED.has(transcript.state) && saved?.epoch === document.epoch) transcript = saved;
-    const message = newMessage(chat, document.question, { transcript, after: document.after ?? null });
+    const message = new Message({ chat, question: document.question, after: document.after ?? null, transcript });
     this.#byAnswer.set(document.answer, message);
+    if (!message.over) this.#delivery.add(message);
     return message;
   }
 
-  #resume(chat) {
-    const accepted = this.messages(chat).filter(({ transcript }) => transcript.answer !== null);
-    if (accepted.length === 0) return;
-    const cursors = accepted
-      .filter((message) => !isOver(message) && message.transcript.seq >= 0)
-      .map(({ transcript: { answer, epoch, seq } }) => ({ answer, epoch, seq }));
-    this.#connection.send({ type: "resume", chat, cursors });
-  }
-
-  #accepted({ id, answer, chat, epoch }) {
-    this.#storage.dropPending(id);
-    const message = this.messages(chat).find(({ ask }) => ask === id);
-    if (!message) return;
-    message.ask = null;
-    if (this.#byAnswer.has(answer)) return this.#remove(message); // its first acceptance was lost on the way
-    message.transcript = empty(answer, epoch);
-    this.#byAnswer.set(answer, message);
-    if (message.stopping) this.#sendStop(message);
-    this.#onChange(chat, message);
-  }
-
-  /** An entry or the end of an answer, folded by `fold`. */
-  #told(event, fold) {
-    const message = this.#byAnswer.get(event.answer);
-    if (!message) return; // of a chat that is not shown here; opening it resumes it
-    const { transcript, verdict } = fold(message.transcript, event);
-    if (verdict === "gap") return this.#heal(message);
-    if (verdict === "duplicate") return;
-    this.#healing.delete(event.answer);
-    message.transcript = transcript;
+  #accepted(message) {
+    this.#storage.dropPending(message.ask.id);
+    if (this.#byAnswer.has(message.id)) return this.#remove(message); // its first acceptance was lost on the way
+    this.#byAnswer.set(message.id, message);
     this.#onChange(message.chat, message);
   }
 
-  #heal(message) {
-    const { answer } = message.transcript;
-    if (this.#healing.has(answer)) return;
-    this.#healing.add(answer);
-    this.#resume(message.chat);
+  #changed(message) {
+    if (message.failure) this.#storage.dropPending(message.ask.id);
+    this.#onChange(message.chat, message);
   }
 
-  #resumed({ chat, answers }) {
-    const told = new Map(answers.map((row) => [row.answer, row]));
-    for (const message of this.messages(chat)) {
-      if (isOver(message) || message.transcript.answer === null) continue;
-      const row = told.get(message.transcript.answer);
-      if (!row || row.verdict === "gone") this.#reread(message);
-      else if (row.verdict === "snapshot") message.transcript = empty(row.answer, row.epoch);
-      if (message.stopping) this.#sendStop(message);
-    }
-    if (answers.some(({ answer, verdict }) => verdict !== "gone" && !this.#byAnswer.has(answer))) this.#reload(chat);
+  #resumed(chat, rows) {
+    if (rows.some(({ answer, verdict }) => verdict !== "gone" && !this.#byAnswer.has(answer))) this.#reload(chat);
   }
 
   /** Another tab has asked in this chat. */
   #reload(chat) {
     this.#loads.delete(chat);
-    this.#refresh(chat).catch(() => {});
+    this.#attempt(chat);
   }
 
-  /** The log tells nothing of this answer any more: it was finished and acknowledged elsewhere, or it is lost. */
+  /** The log tells nothing of this answer any more: its document does, or it is lost. */
   async #reread(message) {
     const { answer, epoch } = message.transcript;
     try {
       const transcript = fromDocument(await this.#api.answer(answer));
-      if (SEALED.has(transcript.state) && !isOver(message)) message.transcript = transcript;
+      if (SEALED.has(transcript.state) && !message.over) message.transcript = transcript;
     } catch (error) {
       if (error.status !== 404) return;
       const lost = { code: "gone", text: "The server does not have this answer any more." };
       const unknown = empty(answer, epoch);
       message.transcript = { ...unknown, state: "failed", content: { ...unknown.content, error: lost } };
     }
+    if (message.over) this.#delivery.drop(message);
     this.#onChange(message.chat, message);
   }
 
-  #failed({ id, answer, code, message: text, retry_after_ms: wait }) {
-    const asked = [...this.#chats.values()].flat().find(({ ask }) => id && ask === id);
-    if (asked && wait) setTimeout(() => this.#sendAsk(asked), wait);
-    else if (asked) this.#refuse(asked, { code, message: text });
-    else if (!id && !answer) setTimeout(() => this.#restore(), wait ?? RETRY_MS);
-  }
-
-  #refuse(message, refusal) {
-    this.#storage.dropPending(message.ask);
-    message.ask = null;
-    message.refusal = refusal;
-    this.#onChange(message.chat, message);
-  }
-
-  #sendAsk({ ask, chat, question, after }) {
-    if (ask === null) return;
-    this.#connection.send({ type: "ask", id: ask, chat, text: question, ...(after === null ? {} : { after }) });
-  }
-
-  #sendStop({ transcript: { answer, state } }) {
-    if (answer !== null && !SEALED.has(state)) this.#connection.send({ type: "stop", answer });
-  }
-
-  #add(chat, question, fields) {
-    const message = newMessage(chat, question, fields);
+  #ask({ id, chat, text, after = null }) {
+    const ask = { type: "ask", id, chat, text, ...(after === null ? {} : { after }) };
+    const message = new Message({ chat, question: text, after, ask });
     this.#chats.set(chat, [...this.messages(chat), message]);
+    this.#delivery.add(message);
     return message;
   }
 
   #remove(message) {
+    this.#delivery.drop(message);
     this.#chats.set(
       message.chat,
       this.messages(message.chat).filter((one) => one !== message),
@@ -330,16 +245,3 @@ export class Session {
     this.#onChange(message.chat, null);
   }
 }
-
-/** @returns {Message} */
-const newMessage = (chat, question, fields) => ({
-  chat,
-  question,
-  after: null,
-  ask: null,
-  transcript: empty(),
-  stopping: false,
-  refusal: null,
-  acknowledged: false,
-  ...fields,
-});

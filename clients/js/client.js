@@ -1,26 +1,20 @@
-/**
- * Asks, and has the answers whole.
- *
- * Theory of operation
- *   What is wanted is state, not messages: questions that were not accepted, answers that have not ended. Each new
- *   connection is told all of it again (every command may be repeated), so nothing needs to be known of what the last
- *   one had still carried.
- */
+/** Asks, and has the answers whole: a connection of its own, and streams to read. */
 
 import { Connection, PROTOCOL } from "./connection.js";
+import { Delivery } from "./delivery.js";
 import { doors } from "./doors.js";
-import { AnswerStream, Failure } from "./stream.js";
-
-const RETRY_MS = 2_000;
+import { Failure } from "./exchange.js";
+import { AnswerStream } from "./stream.js";
+import { empty } from "./transcript.js";
 
 export class Client {
   #connection;
+  #delivery;
   #newId;
-  /** @type {Set<AnswerStream>} those that are not over */
-  #streams = new Set();
-  /** @type {Map<string, {resolve: (streams: AnswerStream[]) => void, cursors: object[]}>} by chat */
+  /** By chat. @type {Map<string, {reply: Promise<AnswerStream[]>, resolve: function, reject: function}>} */
   #resuming = new Map();
-  #healing = new Set();
+  /** @type {?Failure} why there is no connection any more */
+  #ended = null;
 
   /**
    * @param {string} [url] the server's address; by default the page's own
@@ -36,30 +30,41 @@ export class Client {
       url: `${base.replace(/^http/, "ws")}/ws`,
       protocols: token === null ? [PROTOCOL] : [PROTOCOL, `bearer.${token}`],
       WebSocket,
-      onEvent: (event) => this.#receive(event),
+      onEvent: (event) => this.#delivery.receive(event),
       onState: (state) => {
-        if (state.name === "refused") this.#failAll(new Failure("refused", state.message));
+        if (state.name === "refused") this.#end(new Failure("refused", state.message));
         options.onState?.(state);
       },
+    });
+    this.#delivery = new Delivery((command) => this.#connection.send(command), {
+      accepted: () => {},
+      changed: (stream, event) => stream.changed(event),
+      lost: (stream, failure) => this.#delivery.fail(stream, failure),
+      resumed: (chat, rows) => this.#resumed(chat, rows),
+      chats: () => this.#resuming.keys(),
     });
     this.#connection.start();
   }
 
   /** The answer to `text`; the same `id` again is the same question, also from another page. */
   ask(text, { chat = this.#newId(), id = this.#newId(), ...more } = {}) {
-    const ask = { type: "ask", id, chat, text, ...more };
-    const stream = new AnswerStream(this.#connection, { chat, ask });
-    this.#streams.add(stream);
-    this.#connection.send(ask);
-    return stream;
+    const known = this.#delivery.find(({ ask }) => ask?.id === id);
+    return known ?? this.#stream({ chat, ask: { type: "ask", id, chat, text, ...more } });
   }
 
   /** The chat's answers that were not acknowledged, and those of `cursors`, which go on after them. */
-  resume(chat, cursors = []) {
-    return new Promise((resolve) => {
-      this.#resuming.set(chat, { resolve, cursors });
-      this.#resume(chat);
-    });
+  async resume(chat, cursors = []) {
+    while (this.#resuming.has(chat)) await this.#resuming.get(chat).reply; // one at a time: the next reply is its own
+    if (this.#ended) throw this.#ended;
+    for (const { answer, epoch, seq } of cursors) {
+      const known = this.#delivery.find(({ id }) => id === answer);
+      if (!known) this.#stream({ chat, transcript: { ...empty(answer, epoch), seq } });
+    }
+    const waiting = {};
+    waiting.reply = new Promise((resolve, reject) => Object.assign(waiting, { resolve, reject }));
+    this.#resuming.set(chat, waiting);
+    this.#delivery.resume(chat);
+    return waiting.reply;
   }
 
   /** The progress of an ingestion, event by event, across connections. */
@@ -70,88 +75,34 @@ export class Client {
   /** Ends the connection; answers under way go on at the server. Open streams fail with `closed`. */
   close() {
     this.#connection.stop();
-    this.#failAll(new Failure("closed", "The client is closed."));
+    this.#end(new Failure("closed", "The client is closed."));
   }
 
-  #receive(event) {
-    switch (event.type) {
-      case "welcome":
-        return this.#tellWanted();
-      case "accepted":
-        return this.#find(({ ask }) => ask?.id === event.id)?.accept(event);
-      case "chunk":
-      case "end":
-        return this.#told(event);
-      case "resumed":
-        return this.#resumed(event);
-      case "error":
-        return this.#failed(event);
-    }
-  }
-
-  #tellWanted() {
-    this.#healing.clear();
-    const chats = new Set(this.#resuming.keys());
-    for (const { ask, chat } of this.#streams) ask ? this.#connection.send(ask) : chats.add(chat);
-    for (const chat of chats) this.#resume(chat);
-  }
-
-  #resume(chat) {
-    const known = [...this.#streams].filter((stream) => stream.chat === chat && stream.id !== null);
-    const given = this.#resuming.get(chat)?.cursors ?? [];
-    const cursors = [...known.map(({ cursor }) => cursor), ...given];
-    this.#connection.send({ type: "resume", chat, cursors });
-  }
-
-  #told(event) {
-    const stream = this.#find(({ id }) => id === event.answer);
-    if (!stream) return;
-    const verdict = stream.told(event);
-    if (verdict === "applied") this.#healing.delete(stream.chat);
-    else if (verdict === "gap" && !this.#healing.has(stream.chat)) {
-      this.#healing.add(stream.chat);
-      this.#resume(stream.chat);
-    }
-    if (stream.over) this.#streams.delete(stream);
-  }
-
-  #resumed({ chat, answers }) {
-    const asked = this.#resuming.get(chat);
-    this.#resuming.delete(chat);
-    const streams = answers.map((row) => this.#of(chat, row, asked?.cursors ?? null)).filter(Boolean);
-    asked?.resolve(streams);
-  }
-
-  /** The stream of an answer that was resumed; one of another page's only if it was asked for. */
-  #of(chat, row, cursors) {
-    let stream = this.#find(({ id }) => id === row.answer);
-    if (!stream && row.verdict !== "gone" && cursors !== null) {
-      stream = new AnswerStream(this.#connection, { chat, answer: row.answer, epoch: row.epoch });
-      const cursor = cursors.find(({ answer }) => answer === row.answer);
-      if (cursor && row.verdict === "resumed") stream.transcript = { ...stream.transcript, seq: cursor.seq };
-      this.#streams.add(stream);
-    }
-    stream?.resumed(row);
+  #stream(parts) {
+    const stream = new AnswerStream(this.#delivery, parts);
+    this.#delivery.add(stream);
+    if (this.#ended) this.#delivery.fail(stream, this.#ended);
     return stream;
   }
 
-  #failed({ id, answer, code, message, retry_after_ms: wait }) {
-    const stream = this.#find((one) => (id ? one.ask?.id === id : answer && one.id === answer));
-    if (!stream) {
-      if (!id && !answer) setTimeout(() => this.#tellWanted(), wait ?? RETRY_MS);
-    } else if (wait) setTimeout(() => stream.ask && this.#connection.send(stream.ask), wait);
-    else {
-      stream.fail(new Failure(code, message));
-      this.#streams.delete(stream);
-    }
+  /** Streams of the answers that were asked for; another page's are none of this one's otherwise. */
+  #resumed(chat, rows) {
+    const asked = this.#resuming.get(chat);
+    if (!asked) return;
+    this.#resuming.delete(chat);
+    const told = rows.filter(({ verdict }) => verdict !== "gone");
+    asked.resolve(
+      told.map(
+        ({ answer, epoch }) =>
+          this.#delivery.find(({ id }) => id === answer) ?? this.#stream({ chat, transcript: empty(answer, epoch) }),
+      ),
+    );
   }
 
-  #failAll(failure) {
-    for (const stream of this.#streams) stream.fail(failure);
-    this.#streams.clear();
-  }
-
-  #find(fits) {
-    return [...this.#streams].find(fits);
+  #end(failure) {
+    this.#ended ??= failure;
+    this.#delivery.failAll(failure);
+    for (const { reject } of this.#resuming.values()) reject(failure);
+    this.#resuming.clear();
   }
 }

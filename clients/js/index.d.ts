@@ -42,6 +42,7 @@ export interface Content {
   retrieval: Record<string, unknown> | null;
   records: Record<string, unknown>[];
   notices: Record<string, unknown>[];
+  grounding: Record<string, unknown> | null;
   timing: Record<string, unknown> | null;
   error: { code: string; text: string } | null;
   finishReason: string | null;
@@ -65,7 +66,10 @@ export class HttpError extends Error {
   readonly code: string;
 }
 
-/** Iterate to get every entry once, in order, across connections; throws `Failure`. Taking the end acknowledges it. */
+/**
+ * Iterate to get every entry once, in order, across connections; throws `Failure`. Taking the end acknowledges it: at
+ * once, or over the next connection.
+ */
 export interface AnswerStream extends AsyncIterable<Entry> {
   /** Null until the question was accepted. */
   readonly id: string | null;
@@ -116,8 +120,10 @@ export interface ClientOptions {
 
 export interface AskOptions {
   chat?: string;
-  /** The idempotency key: the same one again is the same question. */
+  /** The idempotency key: the same one again is the same question, on this client the stream that is under way. */
   id?: string;
+  /** The answer that the question follows, empty for none: a branch of its own. By default the newest. */
+  after?: string;
   namespace?: string;
   filter?: Record<string, unknown>;
   options?: Record<string, unknown>;
@@ -128,7 +134,10 @@ export class Client {
   constructor(url?: string, options?: ClientOptions);
   readonly doors: Doors;
   ask(text: string, options?: AskOptions): AnswerStream;
-  /** The chat's answers that were not acknowledged, and those of the cursors, which go on after them. */
+  /**
+   * The chat's answers that were not acknowledged, and those of the cursors, which go on after them. Rejects with
+   * `Failure` when the client has ended.
+   */
   resume(chat: string, cursors?: Cursor[]): Promise<AnswerStream[]>;
   /** The progress of an ingestion, event by event, across connections. */
   job(id: string): AsyncGenerator<Chunk, void>;

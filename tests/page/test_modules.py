@@ -11,7 +11,7 @@ OLDEST = (20, 19)
 
 
 def test_the_modules_hold_in_node() -> None:
-    """Connection, session, transcript and Markdown do what their own tests say."""
+    """Connection, delivery, session, transcript and Markdown do what their own tests say."""
     node = require("node")
     version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
     major, minor, *_ = (int(part) for part in version.lstrip("v").split("."))

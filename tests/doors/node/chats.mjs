@@ -49,7 +49,7 @@ export async function chunksOf(stream) {
 /** Waits for what another part is about to do. */
 export async function until(condition) {
   const ends = Date.now() + 60_000;
-  while (!condition()) {
+  while (!(await condition())) {
     if (Date.now() > ends) throw new Error(`still not: ${condition}`);
     await sleep(5);
   }

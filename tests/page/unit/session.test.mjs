@@ -37,10 +37,15 @@ function page({ local = new Area(), tab = new Area(), documents = {} } = {}) {
   const sent = [];
   const wire = { up: true };
   let ids = 0;
+  let isAway = false;
+  const away = (is) => (isAway = is);
   const session = new Session({
     connection: { send: (command) => wire.up && sent.push(command) > 0 },
     api: {
-      answers: async (chat) => Object.values(documents).filter((one) => one.chat === chat),
+      answers: async (chat) => {
+        if (isAway) throw new TypeError("Failed to fetch");
+        return Object.values(documents).filter((one) => one.chat === chat);
+      },
       answer: async (id) => {
         if (id in documents) return documents[id];
         throw new HttpError(404, "unknown_answer", "");
@@ -53,7 +58,7 @@ function page({ local = new Area(), tab = new Area(), documents = {} } = {}) {
   session.open = "c";
   const types = () => sent.map(({ type }) => type);
   const hear = (...events) => events.forEach((event) => session.receive(event));
-  return { session, sent, wire, types, hear, local, tab, documents };
+  return { session, sent, wire, away, types, hear, local, tab, documents };
 }
 
 const WELCOME = { type: "welcome" };
@@ -151,7 +156,7 @@ test("A reload goes on in place from the tab's own transcript, another tab from 
   assert.equal(again.sent.at(-1).cursors[0].seq, 10);
   const other = page({ documents });
   await other.session.openChat("c");
-  assert.deepEqual(other.sent.at(-1).cursors, []);
+  assert.deepEqual(other.sent.at(-1).cursors, [{ answer: ANSWER, epoch: EPOCH, seq: -1 }]);
 });
 
 test("Finished answers come from their documents and are not told again.", async () => {
@@ -166,21 +171,24 @@ test("Finished answers come from their documents and are not told again.", async
   assert.deepEqual(shown(session), [TEXT]);
 });
 
-test("An answer that the resume does not name is read from its document, or is said to be lost.", async () => {
+test("An answer that the log does not have any more is read from its document, or is said to be lost.", async () => {
+  const gone = resumed({ answer: ANSWER, epoch: EPOCH, head: 0, state: "gone", verdict: "gone" });
   const { session, hear, documents } = page();
   session.ask("c", "q");
   hear(accepted(), ...LOG.slice(0, 11));
   documents[ANSWER] = { ...ROW, state: "completed", head: LOG.length, text: TEXT };
-  hear(resumed());
+  hear(gone);
   await settled();
   assert.deepEqual(shown(session), [TEXT]);
 
   const lost = page();
   lost.session.ask("c", "q");
-  lost.hear(accepted(), resumed({ answer: ANSWER, epoch: EPOCH, head: 0, state: "gone", verdict: "gone" }));
+  lost.hear(accepted(), gone);
   await settled();
-  const [{ transcript }] = lost.session.messages("c");
-  assert.deepEqual([transcript.state, transcript.content.error.code], ["failed", "gone"]);
+  const [message] = lost.session.messages("c");
+  assert.deepEqual([message.transcript.state, message.transcript.content.error.code], ["failed", "gone"]);
+  lost.session.shown(message);
+  assert.deepEqual(lost.types(), ["ask"]);
 });
 
 test("A question asked in another tab appears with the resume that names its answer.", async () => {
@@ -195,16 +203,16 @@ test("A question asked in another tab appears with the resume that names its ans
   );
 });
 
-test("The wish to stop is sent when the answer has an id, and again after a drop, until it is over.", () => {
+test("The wish to stop is sent when the answer has an id, and over every later connection, until it is over.", () => {
   const { session, types, hear } = page();
   const message = session.ask("c", "q");
   session.stop(message);
   assert.deepEqual(types(), ["ask"]);
   hear(accepted());
   assert.deepEqual(types(), ["ask", "stop"]);
-  hear(resumed({ answer: ANSWER, epoch: EPOCH, head: 0, state: "running", verdict: "snapshot" }));
-  assert.deepEqual(types(), ["ask", "stop", "stop"]);
-  hear(...answerLog([...CHUNKS.slice(0, 11), { type: "abort", reason: "stopped" }]), resumed());
+  hear(WELCOME, resumed({ answer: ANSWER, epoch: EPOCH, head: 0, state: "running", verdict: "snapshot" }));
+  assert.deepEqual(types(), ["ask", "stop", "stop", "resume"]);
+  hear(...answerLog([...CHUNKS.slice(0, 11), { type: "abort", reason: "stopped" }]), WELCOME);
   assert.equal(types().filter((type) => type === "stop").length, 2);
   assert.deepEqual(shown(session), ["Check the level [1]. "]);
 });
@@ -213,13 +221,13 @@ test("A refused question says why, is not sent again, and can be asked anew.", (
   const { session, types, hear, local } = page();
   const message = session.ask("c", "q");
   hear({ type: "error", id: "id1", code: "question_too_long", message: "Too long." }, WELCOME);
-  assert.deepEqual(message.refusal, { code: "question_too_long", message: "Too long." });
+  assert.deepEqual([message.failure.code, message.failure.message], ["question_too_long", "Too long."]);
   assert.deepEqual(types(), ["ask"]);
   assert.equal(session.running("c"), null);
   assert.equal(page({ local }).session.messages("c").length, 0);
   session.again(message);
   assert.deepEqual(
-    session.messages("c").map(({ ask }) => ask),
+    session.messages("c").map(({ ask }) => ask.id),
     ["id2"],
   );
 });
@@ -235,18 +243,37 @@ test("A question that the server is too busy for is sent again after the time th
   assert.deepEqual(types(), ["ask", "ask"]);
 });
 
-test("An end is acknowledged once, when it has been shown, and only to an open connection.", () => {
-  const { session, sent, wire, hear } = page();
-  const message = session.ask("c", "q");
-  hear(accepted(), ...LOG.slice(0, -1));
-  session.shown(message);
-  hear(LOG.at(-1), END);
-  wire.up = false;
-  session.shown(message);
-  wire.up = true;
-  session.shown(message);
-  session.shown(message);
-  assert.deepEqual(sent.slice(1), [{ type: "ack", answer: ANSWER, seq: LOG.length - 1 }]);
+test("An end is acknowledged once, when it has been shown; without a connection, over the next one.", () => {
+  const ack = { type: "ack", answer: ANSWER, seq: LOG.length - 1 };
+  for (const up of [true, false]) {
+    const { session, sent, wire, hear } = page();
+    const message = session.ask("c", "q");
+    hear(accepted(), ...LOG.slice(0, -1));
+    session.shown(message);
+    hear(LOG.at(-1), END);
+    assert.deepEqual(sent.slice(1), []);
+    wire.up = up;
+    session.shown(message);
+    session.shown(message);
+    assert.deepEqual(sent.slice(1), up ? [ack] : []);
+    wire.up = true;
+    hear(WELCOME, WELCOME);
+    assert.deepEqual(sent.filter(({ type }) => type === "ack"), [ack]);
+  }
+});
+
+test("The chat on the screen is loaded over the next connection when its load has failed.", async () => {
+  const { session, sent, hear, documents, away } = page({ documents: { [ANSWER]: ROW } });
+  away(true);
+  await assert.rejects(session.openChat("c"));
+  hear(WELCOME);
+  await settled();
+  assert.deepEqual(sent, []);
+  away(false);
+  hear(WELCOME);
+  await settled();
+  assert.deepEqual(Object.keys(documents), session.messages("c").map(({ id }) => id));
+  assert.deepEqual(sent.map(({ type }) => type), ["resume"]);
 });
 
 test("Whatever is cut, doubled or held back on the way, the answer is there whole and once.", async () => {
