@@ -181,12 +181,16 @@ class ConnectionManager:
 
     async def _sweep(self) -> None:
         """Drops the connections whose peer has not read for too long, and ends those whose user's token has expired:
-        their answers go on, for a later connection."""
+        their answers go on, for a later connection. Patience counts only while this process runs: in a pause of its
+        own it has not seen what peers take."""
+        seen, patience_s = self._clock(), 0.0
         while True:
             await asyncio.sleep(_SWEEP_S)
             now, wall_now = self._clock(), self._wall_clock()
+            patience_s += min(now - seen, 2 * _SWEEP_S)
+            seen = now
             for connection in list(self._connections.values()):
                 if connection.has_expired(wall_now):
                     connection.close(CloseCode.UNAUTHENTICATED, "token expired")
-                if connection.has_stalled(now, self._policy.stall_s):
+                if connection.has_stalled(patience_s, self._policy.stall_s):
                     connection.drop_slow()

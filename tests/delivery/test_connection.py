@@ -2,6 +2,8 @@
 order."""
 
 import asyncio
+import dataclasses
+import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -225,21 +227,22 @@ async def test_the_sweep_drops_a_stalled_peer(log: SlowLog, monkeypatch: pytest.
     """A peer that takes nothing for `stall_s` is closed with 4408 although nobody asks; the manager goes on."""
     monkeypatch.setattr(manager_module, "_SWEEP_S", 0.005)
     monkeypatch.setattr(connection_module, "_CLOSE_S", 0.05)
-    now = 0.0
+    passing, time_passes = itertools.count(0, 0.01), False
     await have(log, "a1")
     generations = Generations(log, ScriptedPipeline(), pace=PACE, owner="test")
-    async with generations, ConnectionManager(log, generations, POLICY, clock=lambda: now) as manager:
+    policy, clock = dataclasses.replace(POLICY, stall_s=0.1), lambda: next(passing) if time_passes else 0.0
+    async with generations, ConnectionManager(log, generations, policy, clock=clock) as manager:
         stalled, reading = Peer(reads=3), Peer()
         async with serving(manager, stalled), serving(manager, reading):
             for peer in (stalled, reading):
                 peer.say("resume", chat="c1")
             await eventually(lambda: stalled.waiting and reading.count("end") == 1)
             await asyncio.sleep(0.02)  # some sweeps, in which no time passes
-            now += POLICY.stall_s + 1
+            time_passes = True
             await eventually(lambda: len(manager) == 1)
             reading.say("ping", id="alive")
             await eventually(lambda: reading.count("pong") == 1)
-            now = 0.0
+            time_passes = False
     assert stalled.sent == 3
     assert reading.closes == []
 
