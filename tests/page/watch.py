@@ -11,7 +11,9 @@ class Watch:
     def __init__(self) -> None:
         self.foreign: list[str] = []
         self.errors: list[str] = []
-        self.expected = re.compile(r"WebSocket connection to .* failed|ERR_(CONNECTION|INTERNET|EMPTY|SOCKET)")
+        # the last two: a cut in the middle of a response's body, or of its headers
+        lost = r"ERR_(CONNECTION|INTERNET|EMPTY|SOCKET|CONTENT_LENGTH_MISMATCH|RESPONSE_HEADERS_TRUNCATED)"
+        self.expected = re.compile(rf"WebSocket connection to .* failed|{lost}")
 
     def add(self, page: Page) -> None:
         page.on("console", self._note)
