@@ -13,6 +13,7 @@ from rich.progress import Progress
 
 from benchmarks.retrieval_stores import STORES
 from chatserver.ingest.ingestion import Ingestion
+from chatserver.ingest.library import SteppedLibrary
 from chatserver.ingest.report import STAGES
 from graph.leg import GraphLeg, GraphLinks
 from retrieval.embedders.minilm import MiniLmEmbedder
@@ -81,7 +82,13 @@ async def ingested(corpus: Path, embedder: str, console: Console, store: str = "
         model = EMBEDDERS[embedder]()
         try:
             async with STORES[store](Path(directory), model.dimension) as stores:
-                ingestion = Ingestion(stores.documents, stores.vectors, model, stores.graph, stores.records)
+                ingestion = Ingestion(
+                    stores.documents,
+                    SteppedLibrary(stores.documents, stores.vectors, stores.graph),
+                    model,
+                    stores.graph,
+                    stores.records,
+                )
                 started = time.perf_counter()
                 await ingest(ingestion, corpus, console)
                 seconds = time.perf_counter() - started

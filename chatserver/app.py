@@ -67,7 +67,7 @@ def create_app(
             app.state.system = system
             app.state.descriptions = {}
             app.state.gate = Gate(identify or _identify(chosen), chosen.access.origins, system.quotas)
-            host = WorkerHost(chosen, system.answers, system.work)
+            host = WorkerHost(chosen, system.has_work, system.work)
             hosting = group.create_task(host.run(), name="worker host")
             with drain_on_signals(group, partial(drain, system, host)):
                 on_started()

@@ -135,7 +135,8 @@ def worker(
         ),
     ] = None,
 ) -> None:
-    """Run ingestion jobs: those of the data directory, or with CHATSERVER_REDIS_URL those of the queue there."""
+    """Run ingestion jobs: those of the data directory, or with CHATSERVER_REDIS_URL those of the queue there, on any
+    machine."""
     from chatserver.cli.worker import worker
 
     worker(data_dir=data_dir, jobs=jobs)

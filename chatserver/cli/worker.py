@@ -1,4 +1,4 @@
-"""`chatserver worker`: as many processes as wanted, beside the servers of a data directory."""
+"""`chatserver worker`: as many processes as wanted, beside the servers of a data directory or on other machines."""
 
 import asyncio
 from pathlib import Path

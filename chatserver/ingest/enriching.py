@@ -81,15 +81,14 @@ class Enriching:
 
     async def _embed(self, passages: Sequence[Passage], patiently: Patiently) -> list[Vector]:
         by_key = {self._vector_key(passage): passage for passage in passages}
-        vectors = {
-            key: vector for key, kept in (await self.paid.load(list(by_key))).items() if (vector := unpack(kept))
-        }
+        known = await patiently(lambda: self.paid.load(list(by_key)))
+        vectors = {key: vector for key, kept in known.items() if (vector := unpack(kept))}
         missing = [key for key in by_key if key not in vectors]
         if missing:
             texts = [embedded_text(by_key[key]) for key in missing]
             made = await patiently(lambda: self.embedder.embed(texts))
             vectors |= zip(missing, made, strict=True)
-            await self.paid.save({key: pack(vectors[key]) for key in missing})
+            await patiently(lambda: self.paid.save({key: pack(vectors[key]) for key in missing}))
         return [vectors[self._vector_key(passage)] for passage in passages]
 
     async def _describe_all(self, passages: Sequence[Passage], patiently: Patiently, told: Told) -> Sequence[Passage]:
@@ -109,13 +108,13 @@ class Enriching:
 
     async def _describe(self, extractor: Extractor, passage: Passage, patiently: Patiently) -> Metadata:
         key = _metadata_key(extractor, passage)
-        kept = (await self.paid.load([key])).get(key)
+        kept = (await patiently(lambda: self.paid.load([key]))).get(key)
         if kept is not None:
             return {
                 name: tuple(value) if isinstance(value, list) else value for name, value in orjson.loads(kept).items()
             }
         metadata = await patiently(lambda: extractor.extract(passage))
-        await self.paid.save({key: orjson.dumps(metadata)})
+        await patiently(lambda: self.paid.save({key: orjson.dumps(metadata)}))
         return metadata
 
     def _vector_key(self, passage: Passage) -> str:

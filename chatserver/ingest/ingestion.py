@@ -11,12 +11,16 @@ Theory of operation
 """
 
 import asyncio
+import hashlib
 from asyncio import Semaphore
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
+
+import orjson
 
 from chatserver.ingest.batch import Batch, Place, Sourced, content_hash, fault_of
 from chatserver.ingest.describing import described
@@ -25,16 +29,15 @@ from chatserver.ingest.files import Lines, Source, find, misnamed
 from chatserver.ingest.formats.parsed import Parsed, Unreadable
 from chatserver.ingest.kinds import format_of
 from chatserver.ingest.ledger import Note, Paid, Seen, SeenOnce, Unpaid
-from chatserver.ingest.library import SteppedLibrary
-from chatserver.ingest.linker import Linker
+from chatserver.ingest.linker import Linker, Linking
 from chatserver.ingest.loaders import Item, Loaded, load, longest_line
 from chatserver.ingest.parsing import FileParser, NoParser
 from chatserver.ingest.report import IngestReport, Problem, Progress, no_progress
 from chatserver.ingest.sections import passages_of
-from graph.ports import GraphIndex, Library, RecordStore
+from graph.ports import Library
 from graph.types import DocumentLinks, Record, Whole
 from retrieval.errors import Temporary
-from retrieval.ports import DocumentStore, Embedder, VectorStore
+from retrieval.ports import Embedder
 from retrieval.types import Document, Passage
 
 T = TypeVar("T")
@@ -43,6 +46,18 @@ _READ: Final = 64  # items read in one go off the loop
 
 Pause = Callable[[Temporary], Awaitable[None]]
 """Waits until an upstream may answer again; raises the error when that is not to be waited for."""
+
+
+class Hashes(Protocol):
+    """Of a `retrieval.ports.DocumentStore`, what an ingest asks."""
+
+    async def content_hashes(self, documents: Sequence[str], *, namespace: str = "") -> Mapping[str, str]: ...
+
+
+class Putting(Protocol):
+    """Of a `graph.ports.RecordStore`, what an ingest does."""
+
+    async def put(self, records: Sequence[Record], *, namespace: str = "") -> None: ...
 
 
 Settled = Callable[[str], Awaitable[None]]
@@ -74,13 +89,12 @@ class Ingestion:
 
     def __init__(
         self,
-        documents: DocumentStore,
-        vectors: VectorStore,
+        documents: Hashes,
+        library: Library,
         embedder: Embedder,
-        graph: GraphIndex,
-        records: RecordStore,
+        graph: Linking,
+        records: Putting,
         *,
-        library: Library | None = None,
         extractor: Extractor | None = None,
         describes: bool = True,
         parser: FileParser | None = None,
@@ -91,12 +105,11 @@ class Ingestion:
         hashed_space: str = "",
         settled: Settled | None = None,
     ) -> None:
-        """`library` is the way into these very stores when they can store a document as one; `hashed_space` names the
-        vectors' space where a document counts as changed when only that has. `describes`: whether passages
-        get metadata by rules. `batch` passages go into one call to the
-        embedder, `calls` to each upstream are under way at once, of all ingests."""
+        """`library` is the way into these very stores; `hashed_space` names the vectors' space where a document counts
+        as changed when only that has. `describes`: whether passages get metadata by rules. `batch` passages go into one
+        call to the embedder, `calls` to each upstream are under way at once, of all ingests."""
         self.documents = documents
-        self.library = library or SteppedLibrary(documents, vectors, graph)
+        self.library = library
         self.enriching = Enriching(embedder, extractor, paid or Unpaid(), batch, Semaphore(calls), Semaphore(calls))
         self.describes = describes
         self.parser = parser or NoParser()
@@ -105,6 +118,31 @@ class Ingestion:
         self.concurrency = concurrency
         self.hashed_space = hashed_space
         self.settled = settled
+
+    @property
+    def makes(self) -> str:
+        """Names what it makes of a text: two with another name make other vectors or metadata."""
+        embedder, extractor = self.enriching.embedder, self.enriching.extractor
+        parts = (embedder.name, embedder.dimension, extractor.name if extractor else "", self.describes)
+        return hashlib.blake2b(orjson.dumps(parts), digest_size=8).hexdigest()
+
+    def into(
+        self,
+        documents: Hashes,
+        library: Library,
+        graph: Linking,
+        records: Putting,
+        *,
+        paid: Paid | None,
+        hashed_space: str,
+        settled: Settled,
+    ) -> "Ingestion":
+        """The same work into other stores, within the same bounds; `paid` None: as this one keeps it."""
+        other = copy(self)
+        other.documents, other.library, other.graph, other.records = documents, library, graph, records
+        other.enriching = replace(self.enriching, paid=paid or self.enriching.paid)
+        other.hashed_space, other.settled = hashed_space, settled
+        return other
 
     async def ingest_paths(
         self, paths: Sequence[Path], namespace: str = "", *, progress: Progress = no_progress
@@ -228,8 +266,8 @@ class _Run:
             raise first_failure(failures) from None
         progress = self._watching.progress
         await self._patiently(lambda: self._linker.settle(lambda done, total: progress("link", done, total)))
-        if self._to.settled is not None:
-            await self._to.settled(self._namespace)
+        if (settled := self._to.settled) is not None:
+            await self._patiently(lambda: settled(self._namespace))
         if not self._items:
             self._tell(Problem("empty_corpus", "there is nothing to ingest"))
         return self._report
@@ -279,7 +317,7 @@ class _Run:
         links = await self._linker.links_of([(one.document, one.passages) for one in changed])
         wholes = await asyncio.to_thread(self._wholes, changed, enriched, links)
         await self._patiently(lambda: self._to.library.store(wholes, namespace=self._namespace))
-        await self._to.enriching.paid.discard(enriched.paid)
+        await self._patiently(lambda: self._to.enriching.paid.discard(enriched.paid))
         self._report.documents += len(changed)
         self._report.passages += len(passages)
         self._told("store", len(passages))

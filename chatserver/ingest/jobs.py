@@ -55,7 +55,8 @@ class Submission:
 
 
 class Jobs:
-    """`wake` is called with each new job; `home` names the data directory that its input lies in."""
+    """`wake` is called with each new job; `home` names the data directory that its input lies in and that it is stored
+    in, `space` is its ingestion's `hashed_space`."""
 
     def __init__(
         self,
@@ -65,6 +66,7 @@ class Jobs:
         *,
         queue: int = 100,
         home: str = "",
+        space: str = "",
         wake: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
@@ -74,6 +76,7 @@ class Jobs:
         self._ledger = ledger
         self._queue = queue
         self._home = home
+        self._space = space
         self._wake = wake
         self._clock = clock
         self._new_id = new_id
@@ -104,7 +107,7 @@ class Jobs:
                 text=submission.title,
                 asked_at=self._clock(),
                 namespace=submission.namespace,
-                options={**submission.given, "size": submission.size, "home": self._home},
+                options={**submission.given, "size": submission.size, "home": self._home, "space": self._space},
             )
             meta, fresh = await self._answers.create(new)
         if not fresh:
@@ -141,7 +144,7 @@ class Jobs:
         if meta.state not in {AnswerState.FAILED, AnswerState.STOPPED}:
             raise NotEnded(meta.answer)
         old = meta.question
-        given = {key: value for key, value in old.options.items() if key not in {"size", "home"}}
+        given = {key: value for key, value in old.options.items() if key not in {"size", "home", "space"}}
         size = int(old.options["size"])
         submission = Submission(
             old.user, {**given, "retry_of": meta.answer}, old.text, size, old.namespace, f"{meta.answer}/retry"

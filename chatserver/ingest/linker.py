@@ -11,21 +11,33 @@ Theory of operation
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 from graph.linking import document_links, passage_links
 from graph.mentions import NameTrie
 from graph.names import record_names, title_names
-from graph.ports import GraphIndex
 from graph.types import DocumentLinks, Entity, PassageLinks, Record, Unread
 from retrieval.types import Document, Passage
 
 _ROUND = 500  # names settled at a time
 
 
+class Linking(Protocol):
+    """Of a `graph.ports.GraphIndex`, what links documents."""
+
+    async def link(self, documents: Sequence[DocumentLinks], *, namespace: str = "") -> None: ...
+    async def link_records(self, records: Sequence[Record], *, namespace: str = "") -> None: ...
+    async def names(self, *, namespace: str = "") -> list[str]: ...
+    async def unread(self, *, limit: int, namespace: str = "") -> tuple[list[str], list[Unread]]: ...
+    async def relink(
+        self, passages: Sequence[PassageLinks], settled: Sequence[str], *, namespace: str = ""
+    ) -> None: ...
+
+
 class Linker:
     """For one ingest. Call `open` first, `settle` last."""
 
-    def __init__(self, graph: GraphIndex, namespace: str) -> None:
+    def __init__(self, graph: Linking, namespace: str) -> None:
         self._graph = graph
         self._namespace = namespace
         self._names = NameTrie()

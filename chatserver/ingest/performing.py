@@ -2,22 +2,23 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from typing import Any, Final, TypeVar
 
 import structlog
 
-from chatserver.ingest.files import Source, find
+from chatserver.ingest.files import Source
 from chatserver.ingest.ingestion import Ingestion, Watching
+from chatserver.ingest.inputs import Inputs
 from chatserver.ingest.job import Stages
 from chatserver.ingest.ledger import Ledger
 from chatserver.ingest.report import IngestReport, Problem
-from chatserver.ingest.spool import Spool
 from chatserver.pipeline.port import Question
 from chatserver.protocol import chunks
 from chatserver.protocol.chunks import Chunk, Citation
-from retrieval.errors import Permanent, RetrievalError, Temporary
+from retrieval.errors import RetrievalError, Temporary
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -27,12 +28,6 @@ _TICK_S: Final = 0.25
 _TICK_SHARE: Final = 0.01  # of the time so far: a long job's log grows with the logarithm of its time
 _FIRST_WAIT_S: Final = 1.0
 _LONGEST_WAIT_S: Final = 30.0
-
-
-class InputGone(Permanent):
-    """What the job was given is not in the data directory any more."""
-
-    code = "input_gone"
 
 
 class IngestPipeline:
@@ -45,14 +40,14 @@ class IngestPipeline:
         self,
         ingestion: Ingestion,
         ledger: Ledger,
-        spool: Spool,
+        inputs: Inputs,
         *,
         clock: Callable[[], float] = time.monotonic,
         first_wait_s: float = _FIRST_WAIT_S,
     ) -> None:
         self._ingestion = ingestion
         self._ledger = ledger
-        self._spool = spool
+        self._inputs = inputs
         self._clock = clock
         self._first_wait_s = first_wait_s
 
@@ -61,7 +56,7 @@ class IngestPipeline:
             yield chunks.start(question.answer)
         if not told or told[-1]["type"] != "reset-step":
             yield chunks.start_step()
-        run = _JobRun(self._ingestion, self._ledger, self._spool, question, self._first_wait_s)
+        run = _JobRun(self._ingestion, self._ledger, self._inputs, question, self._first_wait_s)
         began = self._clock()
         work = asyncio.create_task(run.work(), name=f"job {question.answer}")
         try:
@@ -73,12 +68,19 @@ class IngestPipeline:
             if closing["type"] == "finish":
                 yield chunks.data("result", run.result())
                 if not told:  # what went on behind another owner's work tells nothing of the speed
-                    await self._ledger.measured(run.size, self._clock() - began)
+                    await self._measured(run.size, self._clock() - began)
             yield chunks.finish_step()
             yield closing
         finally:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
+
+    async def _measured(self, size: int, seconds: float) -> None:
+        """For estimates alone: it must not cost a job."""
+        try:
+            await self._ledger.measured(size, seconds)
+        except RetrievalError as error:
+            log.warning("speed of a job not kept", code=error.code)
 
     async def citations(self, question: Question, told: Sequence[Chunk], text: str) -> Sequence[Citation]:
         """A job tells no text."""
@@ -96,12 +98,12 @@ async def _closing(work: "asyncio.Task[None]") -> Chunk:
 
 class _JobRun:
     def __init__(
-        self, ingestion: Ingestion, ledger: Ledger, spool: Spool, question: Question, first_wait_s: float
+        self, ingestion: Ingestion, ledger: Ledger, inputs: Inputs, question: Question, first_wait_s: float
     ) -> None:
         self.size = 0
         self._ingestion = ingestion
         self._ledger = ledger
-        self._spool = spool
+        self._inputs = inputs
         self._question = question
         self._first_wait_s = first_wait_s
         self._stages = Stages()
@@ -113,14 +115,14 @@ class _JobRun:
         self._notices: list[Chunk] = []
 
     async def work(self) -> None:
-        found = await asyncio.to_thread(find, self._paths())
-        self._report.skipped += found.skipped
-        for problem in found.problems:
-            self._problem(problem)
-        self.size = _size(found.sources)
-        job = self._question.answer
-        watching = Watching(self._progress, self._ledger.seen(job), self._pause, self._problems.append)
-        await self._ingestion.ingest_sources(found.sources, self._question.namespace, watching, self._report)
+        async with self._inputs.opened(self._question.options, self._patiently) as found:
+            self._report.skipped += found.skipped
+            for problem in found.problems:
+                self._problem(problem)
+            self.size = _size(found.sources)
+            seen = self._ledger.seen(self._question.answer)
+            watching = Watching(self._progress, seen, self._pause, self._problems.append)
+            await self._ingestion.ingest_sources(found.sources, self._question.namespace, watching, self._report)
 
     def news(self) -> list[Chunk]:
         """What has happened since it was asked for last."""
@@ -147,15 +149,6 @@ class _JobRun:
             "skipped": report.skipped,
         }
 
-    def _paths(self) -> list[Path]:
-        given = self._question.options
-        if "paths" in given:
-            return [Path(path) for path in given["paths"]]
-        paths = self._spool.paths(given["spool"])
-        if not paths:
-            raise InputGone(f"nothing is kept of {given['spool']}")
-        return paths
-
     def _problem(self, problem: Problem) -> None:
         self._report.errors.append(problem)
         self._problems.append(problem)
@@ -163,6 +156,16 @@ class _JobRun:
     def _progress(self, stage: str, done: int, total: int) -> None:
         self._waits = 0
         self._stages.update(stage, done, total)
+
+    async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
+        while True:
+            try:
+                done = await work()
+            except Temporary as error:
+                await self._pause(error)
+            else:
+                self._waits = 0
+                return done
 
     async def _pause(self, error: Temporary) -> None:
         """Told once for each outage, however many calls wait for its end."""

@@ -43,8 +43,8 @@ class _Worker(Worker[Any]):
 
 class SaqJobs:
     """Made by `open`. `lease_s` is that of the log's claims: a worker silent for so long is taken for dead. `home`
-    names the data directory: what a job was given lies there, and what it stores belongs there, so that its workers are
-    those that share it. Another directory's jobs on the same Redis have a queue of their own."""
+    names the data directory whose jobs are offered. `makes` names what a worker makes of a text: workers take the jobs
+    of all directories that want the same made, and those that want another have a queue of their own."""
 
     def __init__(self, queue: Queue, lease_s: float, home: str) -> None:
         self._queue = queue
@@ -53,9 +53,9 @@ class SaqJobs:
         self._heartbeat_s = max(2, math.ceil(lease_s))
 
     @classmethod
-    def open(cls, url: str, lease_s: float, home: str) -> Self:
+    def open(cls, url: str, lease_s: float, home: str, makes: str) -> Self:
         """Connects with the first use."""
-        return cls(RedisQueue.from_url(url, name=f"{NAME}-{home}"), lease_s, home)
+        return cls(RedisQueue.from_url(url, name=f"{NAME}-{makes}"), lease_s, home)
 
     async def offer(self, job: str) -> None:
         """To some worker, soon. A job that is queued or run already is not offered twice."""

@@ -1,20 +1,22 @@
-"""A worker beside a server that shares its data directory with nobody's workers: there while there is work.
+"""A worker beside a server, there while there is work.
 
 Parsing, embedding and linking keep a processor and the interpreter's lock busy, and a parser or an embedder may take
 the process with it: so jobs run in a process of their own. It starts when there is something to run and ends when
-there has been nothing for a while. Several servers of one directory may have a worker each: the log decides who runs
-what.
+there has been nothing for a while. With Redis, where jobs have workers of their own, it runs none: it does at the data
+directory what those on other machines ask of it. Several servers of one directory may have a worker each: the log
+decides who runs what.
 """
 
 import asyncio
 import os
 import sys
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
 import structlog
 
-from chatserver.answers.log import AnswerLog, LogUnavailable
+from chatserver.answers.log import LogUnavailable
 from chatserver.settings import Settings, to_environment
 
 log = structlog.get_logger(__name__)
@@ -22,17 +24,28 @@ log = structlog.get_logger(__name__)
 IDLE_S: Final = 5.0
 _LOOK_S: Final = 2.0
 """How soon a job is seen whose worker has died, or that another server was given."""
+_LOOK_FOR_ERRANDS_S: Final = 0.5
+"""Somebody waits for each."""
 _AGAIN_S: Final = 1.0
 
 
 class WorkerHost:
     """Run `run` as a task; `drain` when the server is to end."""
 
-    def __init__(self, settings: Settings, answers: AnswerLog, work: asyncio.Event, *, idle_s: float = IDLE_S) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        has_work: Callable[[], Awaitable[bool]],
+        work: asyncio.Event,
+        *,
+        idle_s: float = IDLE_S,
+    ) -> None:
         self._settings = settings
-        self._answers = answers
+        self._asks = has_work
         self._work = work
         self._idle_s = idle_s
+        self._keeps = settings.redis.url is not None
+        self._look_s = _LOOK_FOR_ERRANDS_S if self._keeps else _LOOK_S
         self._process: asyncio.subprocess.Process | None = None
         self._draining = False
 
@@ -42,8 +55,6 @@ class WorkerHost:
         return None if self._process is None else self._process.pid
 
     async def run(self) -> None:
-        if self._settings.redis.url is not None:
-            return  # the workers there are started by their operator, as many as wanted
         while not self._draining:
             self._work.clear()
             if await self._has_work() and not self._draining:
@@ -53,7 +64,7 @@ class WorkerHost:
                     await asyncio.sleep(_AGAIN_S)
                 continue
             with suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_S):
+                async with asyncio.timeout(self._look_s):
                     await self._work.wait()
 
     async def drain(self) -> None:
@@ -67,9 +78,9 @@ class WorkerHost:
 
     async def _has_work(self) -> bool:
         try:
-            return bool(await self._answers.claimable(1, jobs=True))
+            return await self._asks()
         except LogUnavailable as error:
-            log.warning("cannot look for jobs", error=str(error))
+            log.warning("cannot look for work", error=str(error))
             return False
 
     async def _run_worker(self) -> int:
@@ -80,6 +91,7 @@ class WorkerHost:
             "-m",
             "chatserver.supervisor.worker",
             f"--idle={self._idle_s}",
+            *(["--keeps"] if self._keeps else []),
             stdin=asyncio.subprocess.PIPE,
             env={**inherited, **to_environment(self._settings)},
             process_group=0,

@@ -9,15 +9,15 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
 import structlog
 
 from chatserver.edge.logs import configure_logs
-from chatserver.generation.generations import Generations
 from chatserver.settings import Settings, load_settings
-from chatserver.wiring import open_worker
+from chatserver.wiring import open_keeper, open_worker
 
 log = structlog.get_logger(__name__)
 
@@ -25,8 +25,11 @@ NICENESS: Final = 10
 _LOOK_S: Final = 0.2
 
 
-async def work(settings: Settings, *, idle_s: float | None = None, parent: int | None = None) -> None:
-    """Until it is told to end, has had nothing to do for `idle_s`, or nobody holds the other end of `parent`."""
+async def work(
+    settings: Settings, *, idle_s: float | None = None, parent: int | None = None, keeps: bool = False
+) -> None:
+    """Until it is told to end, has had nothing to do for `idle_s`, or nobody holds the other end of `parent`. With
+    `keeps` it runs no jobs, but does the errands of those who run them on other machines."""
     with suppress(OSError):  # already as nice as it may be
         os.nice(NICENESS)
     ended = asyncio.Event()
@@ -35,16 +38,16 @@ async def work(settings: Settings, *, idle_s: float | None = None, parent: int |
         loop.add_signal_handler(number, ended.set)
     if parent is not None:
         loop.add_reader(parent, ended.set)
-    async with open_worker(settings) as running:
-        log.info("worker runs jobs", pid=os.getpid())
-        await _until(ended, running, idle_s)
+    async with open_keeper(settings) if keeps else open_worker(settings) as busy:
+        log.info("worker does errands" if keeps else "worker runs jobs", pid=os.getpid())
+        await _until(ended, busy, idle_s)
 
 
-async def _until(ended: asyncio.Event, running: Generations, idle_s: float | None) -> None:
+async def _until(ended: asyncio.Event, busy: Callable[[], bool], idle_s: float | None) -> None:
     loop = asyncio.get_running_loop()
     busy_at = loop.time()
     while not ended.is_set():
-        if running.inflight():
+        if busy():
             busy_at = loop.time()
         if idle_s is not None and loop.time() - busy_at > idle_s:
             return
@@ -56,10 +59,11 @@ async def _until(ended: asyncio.Event, running: Generations, idle_s: float | Non
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--idle", type=float, help="end after so many seconds without work")
+    parser.add_argument("--keeps", action="store_true", help="do errands for workers on other machines alone")
     arguments = parser.parse_args()
     settings = load_settings()
     configure_logs(questions=settings.logs.questions)
-    asyncio.run(work(settings, idle_s=arguments.idle, parent=sys.stdin.fileno()))
+    asyncio.run(work(settings, idle_s=arguments.idle, parent=sys.stdin.fileno(), keeps=arguments.keeps))
 
 
 if __name__ == "__main__":

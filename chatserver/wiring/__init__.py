@@ -5,7 +5,7 @@ from chatserver.wiring.answers import open_answers, reach_answers
 from chatserver.wiring.care import back_up_data, erase_user, file_faults, restore_data
 from chatserver.wiring.embedder import reach_cache
 from chatserver.wiring.graph import reach_graph
-from chatserver.wiring.jobs import Here, feeding, jobs_of, open_jobs, open_worker
+from chatserver.wiring.jobs import Here, feeding, jobs_of, open_jobs, open_keeper, open_worker
 from chatserver.wiring.knowledge import Holdings, Knowledge, open_holdings, open_knowledge, reembed_knowledge
 from chatserver.wiring.migration import open_migration
 from chatserver.wiring.pipeline import open_pipeline
@@ -26,6 +26,7 @@ __all__ = [
     "open_answers",
     "open_holdings",
     "open_jobs",
+    "open_keeper",
     "open_knowledge",
     "open_migration",
     "open_pipeline",

@@ -8,47 +8,87 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatserver.answers.log import AnswerLog
 from chatserver.generation.generation import Pace
 from chatserver.generation.generations import Generations
 from chatserver.ingest.jobs import Jobs
-from chatserver.ingest.performing import IngestPipeline
-from chatserver.ingest.spool import Spool
 from chatserver.metrics.metrics import Metrics
 from chatserver.metrics.sampling import Sampler, sampled
 from chatserver.settings import Settings
 from chatserver.wiring.answers import open_answers
+from chatserver.wiring.elsewhere import keeping, open_errands, pipeline_of, spool_of
+from chatserver.wiring.home import home_of
 from chatserver.wiring.knowledge import Knowledge, open_knowledge
 
 if TYPE_CHECKING:
+    from chatserver.ingest.elsewhere.redis_errands import RedisErrands
     from chatserver.ingest.saq_queue import SaqJobs
 
 _MAX_OWNERS = 100
 """A long job outlives many restarts."""
 
+Busy = Callable[[], bool]
+"""Whether there was something to do since it was asked last."""
+
 
 def jobs_of(settings: Settings, answers: AnswerLog, knowledge: Knowledge, wake: Callable[[], None]) -> Jobs:
     """For their users; `wake` is called with each new one."""
-    home = _home(settings.storage.data_dir)
-    return Jobs(answers, knowledge.ledger, _spool(settings), queue=settings.ingest.queue, home=home, wake=wake)
+    return Jobs(
+        answers,
+        knowledge.ledger,
+        spool_of(settings),
+        queue=settings.ingest.queue,
+        home=home_of(settings),
+        space=knowledge.ingestion.hashed_space,
+        wake=wake,
+    )
 
 
 @asynccontextmanager
-async def open_worker(settings: Settings) -> AsyncIterator[Generations]:
+async def open_worker(settings: Settings) -> AsyncIterator[Busy]:
     """Runs jobs as long as the context lasts, as many at once as the settings say: those that it finds in the log, or
-    with Redis those that the queue there gives it. Jobs under way are handed over at its end. Raises
-    `LogUnavailable`, `RetrievalError`."""
+    with Redis those that the queue there gives it, whichever data directory they belong to. Jobs under way are handed
+    over at its end. Raises `LogUnavailable`, `RetrievalError`."""
     async with AsyncExitStack() as stack:
-        here = await stack.enter_async_context(open_jobs(settings, seeks=settings.redis.url is None))
-        if (url := settings.redis.url) is not None:
-            queue = await stack.enter_async_context(_open_queue(settings, url.get_secret_value()))
+        errands = await stack.enter_async_context(open_errands(settings))
+        here = await stack.enter_async_context(open_jobs(settings, seeks=errands is None, errands=errands))
+        busy = _Errands()
+        if errands is not None:
+            await stack.enter_async_context(keeping(settings, here.knowledge, errands, busy.at_work))
+            queue = await stack.enter_async_context(_open_queue(settings, here.knowledge))
             run = queue.run(here.running.perform, here.answers, concurrency=settings.ingest.workers)
             stack.push_async_callback(_cancelled, asyncio.create_task(run))
-        yield here.running
+        yield lambda: bool(here.running.inflight()) or busy()
         await here.running.drain(0)
+
+
+@asynccontextmanager
+async def open_keeper(settings: Settings) -> AsyncIterator[Busy]:
+    """With Redis: does at the data directory what workers on other machines ask of it, as long as the context lasts.
+    Raises `RetrievalError`."""
+    async with AsyncExitStack() as stack:
+        knowledge = await stack.enter_async_context(open_knowledge(settings))
+        errands = await stack.enter_async_context(open_errands(settings))
+        busy = _Errands()
+        if errands is not None:
+            await stack.enter_async_context(keeping(settings, knowledge, errands, busy.at_work))
+        yield busy
+
+
+class _Errands:
+    """Whether there were any."""
+
+    def __init__(self) -> None:
+        self._some = False
+
+    def at_work(self) -> None:
+        self._some = True
+
+    def __call__(self) -> bool:
+        some, self._some = self._some, False
+        return some
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +98,13 @@ class Here:
     jobs: Jobs
     answers: AnswerLog
     running: Generations
+    knowledge: Knowledge
 
 
 @asynccontextmanager
-async def open_jobs(settings: Settings, *, seeks: bool) -> AsyncIterator[Here]:
-    """`running` looks for jobs by itself (`seeks`), or performs what it is told to. Raises `LogUnavailable`,
-    `RetrievalError`."""
+async def open_jobs(settings: Settings, *, seeks: bool, errands: "RedisErrands | None" = None) -> AsyncIterator[Here]:
+    """`running` looks for jobs by itself (`seeks`), or performs what it is told to; with `errands` the jobs of any data
+    directory. Raises `LogUnavailable`, `RetrievalError`."""
     async with AsyncExitStack() as stack:
         metrics = Metrics()
         knowledge = await stack.enter_async_context(open_knowledge(settings, metrics.upstreams))
@@ -71,7 +112,7 @@ async def open_jobs(settings: Settings, *, seeks: bool) -> AsyncIterator[Here]:
         stack.push_async_callback(answers.aclose)
         running = Generations(
             answers,
-            IngestPipeline(knowledge.ingestion, knowledge.ledger, _spool(settings)),
+            pipeline_of(settings, knowledge, errands),
             pace=Pace(lease_s=settings.generation.lease_s),
             owner=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}",
             max_running=settings.ingest.workers,
@@ -83,17 +124,18 @@ async def open_jobs(settings: Settings, *, seeks: bool) -> AsyncIterator[Here]:
         )
         await stack.enter_async_context(running)
         await stack.enter_async_context(sampled(Sampler(metrics, answers, jobs_running=partial(len, running))))
-        yield Here(jobs_of(settings, answers, knowledge, lambda: None), answers, running)
+        yield Here(jobs_of(settings, answers, knowledge, lambda: None), answers, running, knowledge)
 
 
 @asynccontextmanager
-async def feeding(settings: Settings, answers: AnswerLog, work: asyncio.Event) -> AsyncIterator[None]:
-    """With Redis: offers jobs to the workers there, as long as the context lasts; else nothing."""
-    url = settings.redis.url
-    if url is None:
+async def feeding(
+    settings: Settings, answers: AnswerLog, knowledge: Knowledge, work: asyncio.Event
+) -> AsyncIterator[None]:
+    """With Redis: offers this directory's jobs to the workers there, as long as the context lasts; else nothing."""
+    if settings.redis.url is None:
         yield
         return
-    async with _open_queue(settings, url.get_secret_value()) as queue:
+    async with _open_queue(settings, knowledge) as queue:
         feed = asyncio.create_task(queue.feed(answers, work), name="feed jobs")
         try:
             yield
@@ -102,10 +144,12 @@ async def feeding(settings: Settings, answers: AnswerLog, work: asyncio.Event) -
 
 
 @asynccontextmanager
-async def _open_queue(settings: Settings, url: str) -> "AsyncIterator[SaqJobs]":
+async def _open_queue(settings: Settings, knowledge: Knowledge) -> "AsyncIterator[SaqJobs]":
     from chatserver.ingest.saq_queue import SaqJobs  # redis-py and croniter take a fifth of a second to import
 
-    queue = SaqJobs.open(url, settings.generation.lease_s, _home(settings.storage.data_dir))
+    assert settings.redis.url is not None
+    url = settings.redis.url.get_secret_value()
+    queue = SaqJobs.open(url, settings.generation.lease_s, home_of(settings), knowledge.ingestion.makes)
     try:
         yield queue
     finally:
@@ -115,18 +159,3 @@ async def _open_queue(settings: Settings, url: str) -> "AsyncIterator[SaqJobs]":
 async def _cancelled(task: "asyncio.Task[None]") -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-def _home(data_dir: Path) -> str:
-    """The data directory's own name, the same for all processes that share it."""
-    file = data_dir / "home"
-    try:
-        with file.open("x", encoding="ascii") as made:
-            made.write(uuid.uuid4().hex)
-    except FileExistsError:
-        pass
-    return file.read_text("ascii")
-
-
-def _spool(settings: Settings) -> Spool:
-    return Spool(settings.storage.data_dir / "spool")

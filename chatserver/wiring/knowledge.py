@@ -12,6 +12,7 @@ from chatserver.ingest.formats.parsed import Bounds
 from chatserver.ingest.ingestion import Ingestion
 from chatserver.ingest.ledger import Ledger, Unpaid
 from chatserver.ingest.ledger_sqlite import SqliteLedger
+from chatserver.ingest.library import SteppedLibrary
 from chatserver.ingest.reembed import reembed
 from chatserver.ingest.removal import Removal
 from chatserver.ingest.report import Progress
@@ -31,7 +32,7 @@ from chatserver.wiring.vectors import open_vectors, unguarded_space
 from graph.embedded.library import SqliteLibrary
 from graph.embedded.store import SqliteGraphStore
 from graph.leg import GraphLeg, GraphLinks
-from graph.ports import GraphStore, RecordStore
+from graph.ports import GraphStore, Library, RecordStore
 from retrieval.embedded.database import Database
 from retrieval.embedded.documents import SqliteDocumentStore
 from retrieval.embedded.keywords import SqliteKeywordIndex
@@ -116,17 +117,19 @@ async def open_knowledge(
         )
         # Stores that share a file store a document in one transaction.
         together = settings.pinecone.api_key is None and settings.neo4j.uri is None
+        library: Library = SteppedLibrary(documents, vectors, graph)
+        if together:
+            library = await SqliteLibrary.open(database, space)
         limits = await SqliteLimits.open(database)
         parser = IsolatedParser(_bounds(settings))
         stack.push_async_callback(parser.aclose)
         extractor = await stack.enter_async_context(open_extractor(settings, upstreams))
         ingestion = Ingestion(
             documents,
-            vectors,
+            library,
             embedder,
             graph,
             records,
-            library=await SqliteLibrary.open(database, space) if together else None,
             extractor=extractor,
             describes=settings.ingest.metadata != "none",
             parser=parser,
@@ -136,7 +139,7 @@ async def open_knowledge(
             hashed_space=_hashed(settings, space, extractor),
             settled=_calibration(settings, documents, hybrid, embedder, limits).settle,
         )
-        removal = Removal(ingestion.library, graph, records)
+        removal = Removal(library, graph, records)
         yield Knowledge(documents, graph, records, hybrid, ingestion, embedder, limits, upstreams, ledger, removal)
 
 

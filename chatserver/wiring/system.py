@@ -5,7 +5,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +27,7 @@ from chatserver.protocol.session import Limits
 from chatserver.settings import Settings
 from chatserver.wiring.access import open_quotas, own_limit
 from chatserver.wiring.answers import open_answers
+from chatserver.wiring.elsewhere import looking
 from chatserver.wiring.jobs import feeding, jobs_of
 from chatserver.wiring.knowledge import Knowledge, open_knowledge
 from chatserver.wiring.pipeline import open_pipeline
@@ -50,6 +51,8 @@ class System:
     jobs: Jobs
     work: asyncio.Event
     """Set when a job has come, for who runs or offers them."""
+    has_work: Callable[[], Awaitable[bool]]
+    """Whether there is something for the worker beside this server. Raises `LogUnavailable`."""
     metrics: Metrics
     sampler: Sampler
     draining: bool = False
@@ -136,7 +139,8 @@ async def open_system(settings: Settings, *, model: Model | None = None) -> Asyn
         )
         work = asyncio.Event()
         jobs = jobs_of(settings, answers, knowledge, work.set)
-        await stack.enter_async_context(feeding(settings, answers, work))
+        await stack.enter_async_context(feeding(settings, answers, knowledge, work))
+        has_work = await stack.enter_async_context(looking(settings, answers))
         sampler = Sampler(
             metrics,
             answers,
@@ -144,7 +148,9 @@ async def open_system(settings: Settings, *, model: Model | None = None) -> Asyn
             connections=partial(len, connections),
         )
         await stack.enter_async_context(sampled(sampler))
-        system = System(settings, answers, generations, connections, knowledge, quotas, jobs, work, metrics, sampler)
+        system = System(
+            settings, answers, generations, connections, knowledge, quotas, jobs, work, has_work, metrics, sampler
+        )
         yield system
         if not system.draining:  # stopped without a signal: hand over at once rather than let leases expire
             await generations.drain(0)

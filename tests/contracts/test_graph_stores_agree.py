@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from chatserver.ingest.ingestion import Ingestion
+from chatserver.ingest.library import SteppedLibrary
 from graph.ports import GraphStore, RecordStore
 from graph.records import record_query
 from retrieval.embedded.database import Database
@@ -24,8 +25,8 @@ async def ingest(file: Path, graph: GraphStore, records: RecordStore) -> None:
     embedder = WordLlamaEmbedder()
     try:
         documents = await SqliteDocumentStore.open(database)
-        vectors = await SqliteVectorStore.open(database)
-        report = await Ingestion(documents, vectors, embedder, graph, records).ingest_paths([SAMPLE])
+        library = SteppedLibrary(documents, await SqliteVectorStore.open(database), graph)
+        report = await Ingestion(documents, library, embedder, graph, records).ingest_paths([SAMPLE])
         assert report.errors == []
     finally:
         await embedder.aclose()

@@ -1,15 +1,22 @@
-"""What every `Library` must do, sentence by sentence of the port's contract, over the embedded stores."""
+"""What every `Library` must do, sentence by sentence of the port's contract, over the embedded stores: here,
+and as a worker on another machine has them."""
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from chatserver.ingest.elsewhere.stores import FarLibrary
+from chatserver.ingest.ingestion import Ingestion
+from chatserver.ingest.ledger_sqlite import SqliteLedger
 from chatserver.ingest.library import SteppedLibrary
+from chatserver.ingest.spool import Spool
 from graph.embedded.library import SqliteLibrary
+from graph.embedded.records import SqliteRecordStore
 from graph.embedded.store import SqliteGraphStore
 from graph.linking import document_links
 from graph.mentions import NameTrie
@@ -21,6 +28,9 @@ from retrieval.embedded.keywords import SqliteKeywordIndex
 from retrieval.embedded.vectors import SqliteVectorStore
 from retrieval.errors import DimensionMismatch, RetrievalError, Temporary
 from retrieval.types import Document, Metadata, Passage, Space, Vector
+from tests.contracts.far_directory import far_directory
+from tests.contracts.redis_server import RedisServer, require_redis
+from tests.ingest.worker import ScriptedEmbedder
 
 SPACE = Space("test", 2)
 
@@ -58,16 +68,34 @@ class Shelves:
         return await self.db.read(run)
 
 
-@pytest.fixture(params=["one file", "stepped"])
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    require_redis()
+    server = RedisServer(tmp_path_factory.mktemp("redis")).start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(params=["one file", "stepped", "elsewhere"])
 async def shelves(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Shelves]:
     db = await Database.open(tmp_path / "knowledge.db")
     documents = await SqliteDocumentStore.open(db)
     vectors, graph = await SqliteVectorStore.open(db, SPACE), await SqliteGraphStore.open(db)
     keywords = await SqliteKeywordIndex.open(db)
     library: Library = SteppedLibrary(documents, vectors, graph)
-    if request.param == "one file":
+    if request.param != "stepped":
         library = await SqliteLibrary.open(db, SPACE)
-    yield Shelves(library, db, documents, vectors, graph, keywords)
+    async with AsyncExitStack() as stack:
+        if request.param == "elsewhere":
+            ledger = await SqliteLedger.open(tmp_path / "ledger.db")
+            stack.push_async_callback(ledger.aclose)
+            records = await SqliteRecordStore.open(db)
+            ingestion = Ingestion(documents, library, ScriptedEmbedder(), graph, records)
+            url = request.getfixturevalue("redis").url
+            library = FarLibrary(
+                await stack.enter_async_context(far_directory(url, ingestion, ledger, Spool(tmp_path / "spool")))
+            )
+        yield Shelves(library, db, documents, vectors, graph, keywords)
     await db.aclose()
 
 

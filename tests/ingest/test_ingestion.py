@@ -12,6 +12,7 @@ import pytest
 from chatserver.ingest.formats.isolated import IsolatedParser
 from chatserver.ingest.formats.parsed import Bounds
 from chatserver.ingest.ingestion import Ingestion
+from chatserver.ingest.library import SteppedLibrary
 from chatserver.ingest.report import STAGES
 from graph.embedded.records import SqliteRecordStore
 from graph.embedded.store import SqliteGraphStore
@@ -38,7 +39,11 @@ class Knowledge:
 
     @property
     def ingestion(self) -> Ingestion:
-        return Ingestion(self.documents, self.vectors, self.embedder, self.graph, self.records)
+        return Ingestion(self.documents, self.library, self.embedder, self.graph, self.records)
+
+    @property
+    def library(self) -> SteppedLibrary:
+        return SteppedLibrary(self.documents, self.vectors, self.graph)
 
     async def linked(self, passage: str) -> set[str]:
         return {hit.passage for hit in await self.graph.expand([passage], [], limit=100)}
@@ -312,7 +317,7 @@ async def test_a_bad_file_is_left_out_and_the_others_go_in(knowledge: Knowledge,
     documents.write(folder, sound | bad)
     parser = IsolatedParser(Bounds())
     ingestion = Ingestion(
-        knowledge.documents, knowledge.vectors, knowledge.embedder, knowledge.graph, knowledge.records, parser=parser
+        knowledge.documents, knowledge.library, knowledge.embedder, knowledge.graph, knowledge.records, parser=parser
     )
     report = await ingestion.ingest_paths([folder])
     again = await ingestion.ingest_paths([folder])

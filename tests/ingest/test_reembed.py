@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from chatserver.ingest.ingestion import Ingestion
+from chatserver.ingest.library import SteppedLibrary
 from chatserver.ingest.reembed import reembed
 from graph.embedded.records import SqliteRecordStore
 from graph.embedded.store import SqliteGraphStore
@@ -56,9 +57,10 @@ async def db(tmp_path: Path) -> AsyncIterator[Database]:
 
 async def ingest(db: Database, documents: Sequence[Document], embedder: Embedder = OLD, namespace: str = "") -> None:
     vectors = await SqliteVectorStore.open(db, Space(embedder.name, embedder.dimension))
-    stores = await SqliteDocumentStore.open(db), vectors
+    stored = await SqliteDocumentStore.open(db)
     graph, records = await SqliteGraphStore.open(db), await SqliteRecordStore.open(db)
-    await Ingestion(*stores, embedder, graph, records).ingest_documents(documents, namespace)
+    library = SteppedLibrary(stored, vectors, graph)
+    await Ingestion(stored, library, embedder, graph, records).ingest_documents(documents, namespace)
 
 
 async def anew(db: Database, embedder: Letters) -> int:

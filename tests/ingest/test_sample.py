@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from chatserver.ingest.ingestion import Ingestion
+from chatserver.ingest.library import SteppedLibrary
 from graph.embedded.records import SqliteRecordStore
 from graph.embedded.store import SqliteGraphStore
 from graph.planning.plan import record_plan
@@ -23,9 +24,10 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 async def records(tmp_path: Path) -> AsyncIterator[SqliteRecordStore]:
     db = await Database.open(tmp_path / "knowledge.db")
     embedder = WordLlamaEmbedder()
-    stores = await SqliteDocumentStore.open(db), await SqliteVectorStore.open(db)
+    documents, graph = await SqliteDocumentStore.open(db), await SqliteGraphStore.open(db)
     records = await SqliteRecordStore.open(db)
-    ingestion = Ingestion(*stores, embedder, await SqliteGraphStore.open(db), records)
+    library = SteppedLibrary(documents, await SqliteVectorStore.open(db), graph)
+    ingestion = Ingestion(documents, library, embedder, graph, records)
     report = await ingestion.ingest_paths([EXAMPLES / "cooling-unit"])
     assert report.errors == []
     assert report.skipped == []

@@ -14,6 +14,7 @@ from chatserver.answers.meta import AnswerMeta
 from chatserver.generation.generation import Pace
 from chatserver.generation.generations import Generations
 from chatserver.ingest.ingestion import Ingestion
+from chatserver.ingest.inputs import OwnInputs
 from chatserver.ingest.job import status_document
 from chatserver.ingest.jobs import Jobs, Submission
 from chatserver.ingest.ledger_sqlite import SqliteLedger
@@ -136,15 +137,15 @@ async def worker(
         stack.push_async_callback(db.aclose)
         ledger = await SqliteLedger.open(directory / "ledger.db")
         stack.push_async_callback(ledger.aclose)
-        documents, vectors = await SqliteDocumentStore.open(db), await SqliteVectorStore.open(db, SPACE)
+        await SqliteVectorStore.open(db, SPACE)
+        documents = await SqliteDocumentStore.open(db)
         graph, records = await SqliteGraphStore.open(db), await SqliteRecordStore.open(db)
         ingestion = Ingestion(
             documents,
-            vectors,
+            await SqliteLibrary.open(db, SPACE),
             embedder,
             graph,
             records,
-            library=await SqliteLibrary.open(db, SPACE),
             extractor=extractor,
             paid=ledger,
         )
@@ -155,7 +156,7 @@ async def worker(
         @asynccontextmanager
         async def runner(owner: str) -> AsyncIterator[Generations]:
             """One process's: it finds its jobs in the log, or is given them by the queue."""
-            pipeline = IngestPipeline(ingestion, ledger, spool, first_wait_s=0.01)
+            pipeline = IngestPipeline(ingestion, ledger, OwnInputs(spool), first_wait_s=0.01)
             generations = Generations(
                 log,
                 pipeline,
@@ -168,7 +169,7 @@ async def worker(
             )
             async with generations as running, AsyncExitStack() as queued:
                 if queue_url is not None:
-                    queue = SaqJobs.open(queue_url, LEASE_S, HOME)
+                    queue = SaqJobs.open(queue_url, LEASE_S, HOME, ingestion.makes)
                     queued.push_async_callback(queue.aclose)
                     for task in (
                         asyncio.create_task(queue.run(running.perform, log, concurrency=2)),

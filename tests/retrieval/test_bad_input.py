@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from chatserver.ingest.ingestion import Ingestion
+from chatserver.ingest.library import SteppedLibrary
 from graph.embedded.records import SqliteRecordStore
 from graph.embedded.store import SqliteGraphStore
 from graph.leg import GraphLeg, GraphLinks
@@ -58,7 +59,9 @@ async def base(tmp_path: Path) -> AsyncIterator[Base]:
     db, embedder = await Database.open(tmp_path / "store.db"), WordLlamaEmbedder()
     documents, vectors = await SqliteDocumentStore.open(db), await SqliteVectorStore.open(db)
     graph, keywords = await SqliteGraphStore.open(db), await SqliteKeywordIndex.open(db)
-    ingestion = Ingestion(documents, vectors, embedder, graph, await SqliteRecordStore.open(db))
+    ingestion = Ingestion(
+        documents, SteppedLibrary(documents, vectors, graph), embedder, graph, await SqliteRecordStore.open(db)
+    )
     legs: dict[str, Leg] = {
         VECTOR: vector_leg(embedder, vectors),
         KEYWORD: keyword_leg(keywords),
@@ -159,7 +162,9 @@ async def test_a_bad_vector_costs_its_leg_only(tmp_path: Path, vector: Vector) -
     documents, vectors = await SqliteDocumentStore.open(db), await SqliteVectorStore.open(db)
     graph, keywords = await SqliteGraphStore.open(db), await SqliteKeywordIndex.open(db)
     broken = Broken(vector)
-    ingestion = Ingestion(documents, vectors, broken, graph, await SqliteRecordStore.open(db))
+    ingestion = Ingestion(
+        documents, SteppedLibrary(documents, vectors, graph), broken, graph, await SqliteRecordStore.open(db)
+    )
     await ingestion.ingest_documents(CORPUS)
     legs: dict[str, Leg] = {VECTOR: vector_leg(broken, vectors), KEYWORD: keyword_leg(keywords), GRAPH: GraphLeg(graph)}
     found = await Hybrid(documents, legs, links=GraphLinks(graph), ranker=trained(), deadline_s=30.0).search(

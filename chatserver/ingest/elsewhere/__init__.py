@@ -1,0 +1,1 @@
+"""A worker on another machine than the data directory that its job belongs to."""
