@@ -11,8 +11,8 @@ class Watch:
     def __init__(self) -> None:
         self.foreign: list[str] = []
         self.errors: list[str] = []
-        # the last two: a cut in the middle of a response's body, or of its headers
-        lost = r"ERR_(CONNECTION|INTERNET|EMPTY|SOCKET|CONTENT_LENGTH_MISMATCH|RESPONSE_HEADERS_TRUNCATED)"
+        # the last two: a cut in the middle of a response's body
+        lost = r"ERR_(CONNECTION|INTERNET|EMPTY|SOCKET|CONTENT_LENGTH_MISMATCH|INCOMPLETE_CHUNKED_ENCODING)"
         self.expected = re.compile(rf"WebSocket connection to .* failed|{lost}")
 
     def add(self, page: Page) -> None:
