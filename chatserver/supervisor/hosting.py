@@ -48,6 +48,7 @@ class WorkerHost:
         self._look_s = _LOOK_FOR_ERRANDS_S if self._keeps else _LOOK_S
         self._process: asyncio.subprocess.Process | None = None
         self._draining = False
+        self._is_away = False
 
     @property
     def pid(self) -> int | None:
@@ -78,10 +79,14 @@ class WorkerHost:
 
     async def _has_work(self) -> bool:
         try:
-            return await self._asks()
+            has_work = await self._asks()
         except LogUnavailable as error:
-            log.warning("cannot look for work", error=str(error))
+            if not self._is_away:  # said once
+                log.warning("cannot look for work", error=str(error))
+            self._is_away = True
             return False
+        self._is_away = False
+        return has_work
 
     async def _run_worker(self) -> int:
         """In a process group of its own: a Ctrl-C in the terminal reaches the server alone, which drains."""

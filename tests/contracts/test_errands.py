@@ -117,9 +117,9 @@ async def test_an_errand_that_nobody_takes_is_not_begun_later(redis: RedisServer
     assert done == [b"now"]  # by both, had the first been begun
 
 
-async def test_a_long_errand_is_waited_for(redis: RedisServer) -> None:
-    """As long as its keeper says that it is at it, however much longer than the silence that counts as death."""
-    asker = await RedisErrands.open(redis.url, silence_s=8.0)
+async def test_a_long_errand_is_waited_for(redis: RedisServer, errands: RedisErrands) -> None:
+    """While its keeper is at it, it says so again and again, and each time the silence that counts as death begins
+    anew."""
     began, go = asyncio.Event(), asyncio.Event()
 
     async def wait(errand: str, body: bytes) -> bytes:
@@ -128,14 +128,13 @@ async def test_a_long_errand_is_waited_for(redis: RedisServer) -> None:
         return b"done"
 
     async with keeper(redis, wait):
-        asking = asyncio.create_task(asker.ask("home", "e", b""))
+        asking = asyncio.create_task(errands.ask("home", "e", b""))
         await began.wait()
-        (asked,) = asker._asked.values()
+        (asked,) = errands._asked.values()
         first = asked.heard_at
         await eventually(lambda: asked.heard_at > first + 2, within_s=30)
         go.set()
         assert await asking == b"done"
-    await asker.aclose()
 
 
 async def test_an_ended_keeper_gives_its_errands_back(redis: RedisServer, errands: RedisErrands) -> None:
