@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from chatserver.answers.document import read_document
 from chatserver.ingest.job import status_document
 from chatserver.ingest.jobs import Submission
+from chatserver.models.calibration import foreign_questions
 from chatserver.settings import (
     Embeddings,
     Generation,
@@ -99,7 +100,12 @@ def _text(number: int) -> str:
 
 
 def _count(upstream: OpenAIServer, toll: Toll) -> None:
+    """What the ingest has asked for: when all is stored, the limits of answers are measured, with these questions first
+    (`chatserver.ingest.calibration`)."""
+    measuring = {question for questions in foreign_questions().values() for question in questions}
     for body, _ in upstream.asked:
+        if not measuring.isdisjoint(body["input"]):
+            return
         toll.batches += 1
         toll.texts.update(body["input"])
 
