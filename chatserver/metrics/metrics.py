@@ -9,11 +9,13 @@ Theory of operation
 
 import os
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from chatserver.metrics.families import Families
 from chatserver.metrics.process import measured
@@ -61,19 +63,43 @@ class Metrics:
         with _reading:
             _forget_the_dead(Path(directory))
             together = CollectorRegistry()
-            MultiProcessCollector(together, path=directory)  # type: ignore[no-untyped-call]
+            together.register(_Together(None, path=directory))  # type: ignore[no-untyped-call]
             return generate_latest(together)
 
 
 _reading: Final = threading.Lock()
 
 
+class _Together(MultiProcessCollector):
+    """Of all processes. One that starts makes its files first and gives them their size after: the library can't read
+    a file in between, which holds nothing yet."""
+
+    def collect(self) -> Iterable[Metric]:
+        sized = [str(file) for file in Path(self._path).glob("*.db") if _size(file)]
+        return self.merge(sized)  # type: ignore[no-untyped-call, no-any-return]
+
+
+def _size(file: Path) -> int:
+    """In bytes; 0 also when the file has gone with its process."""
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def _forget_the_dead(directory: Path) -> None:
-    """Lets go of what processes had open that are no more."""
-    for pid in {int(file.stem.rpartition("_")[2]) for file in directory.glob("gauge_live*_*.db")}:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]
-        except PermissionError:
-            continue
+    """Lets go of what processes had open that are no more. Another process that is asked does the same at the same
+    time, so that a file may be gone."""
+    for file in directory.glob("gauge_live*_*.db"):
+        if not _is_alive(int(file.stem.rpartition("_")[2])):
+            file.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
