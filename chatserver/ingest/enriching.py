@@ -3,28 +3,21 @@ it is paid for."""
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Protocol, TypeAlias
 
 import orjson
 
 from chatserver.embeddings.packing import pack, unpack
 from chatserver.ingest.ledger import Paid
+from chatserver.ingest.watching import Patiently
 from retrieval.chunking import embedded_text
 from retrieval.ports import Embedder
 from retrieval.types import Metadata, Passage, Vector
 
-T = TypeVar("T")
-
 Told: TypeAlias = Callable[[str, int], None]
 """A stage, and how many more passages are through it."""
-
-
-class Patiently(Protocol):
-    """Does the work; again after a while, when that may help."""
-
-    async def __call__(self, work: Callable[[], Awaitable[T]]) -> T: ...
 
 
 class Extractor(Protocol):

@@ -13,39 +13,33 @@ Theory of operation
 import asyncio
 import hashlib
 from asyncio import Semaphore
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path, PurePosixPath
-from typing import Final, Protocol, TypeVar
+from pathlib import Path
+from typing import Protocol, TypeVar
 
 import orjson
 
 from chatserver.ingest.batch import Batch, Place, Sourced, content_hash, fault_of
 from chatserver.ingest.describing import described
 from chatserver.ingest.enriching import Enriched, Enriching, Extractor
-from chatserver.ingest.files import Lines, Source, find, misnamed
-from chatserver.ingest.formats.parsed import Parsed, Unreadable
-from chatserver.ingest.kinds import format_of
-from chatserver.ingest.ledger import Note, Paid, Seen, SeenOnce, Unpaid
+from chatserver.ingest.files import Source, find
+from chatserver.ingest.items import items_of
+from chatserver.ingest.ledger import Note, Paid, Unpaid
 from chatserver.ingest.linker import Linker, Linking
-from chatserver.ingest.loaders import Item, Loaded, load, longest_line
+from chatserver.ingest.loaders import Item, Loaded
 from chatserver.ingest.parsing import FileParser, NoParser
 from chatserver.ingest.report import IngestReport, Problem, Progress, no_progress
 from chatserver.ingest.sections import passages_of
+from chatserver.ingest.watching import Watching, until_done
 from graph.ports import Library
 from graph.types import DocumentLinks, Record, Whole
-from retrieval.errors import Temporary
 from retrieval.ports import Embedder
 from retrieval.types import Document, Passage
 
 T = TypeVar("T")
-
-_READ: Final = 64  # items read in one go off the loop
-
-Pause = Callable[[Temporary], Awaitable[None]]
-"""Waits until an upstream may answer again; raises the error when that is not to be waited for."""
 
 
 class Hashes(Protocol):
@@ -62,21 +56,6 @@ class Putting(Protocol):
 
 Settled = Callable[[str], Awaitable[None]]
 """Called with the namespace when all of an ingest is in."""
-
-
-async def no_pause(error: Temporary) -> None:
-    """For callers who would rather know."""
-    raise error
-
-
-@dataclass(frozen=True, slots=True)
-class Watching:
-    """How one ingest is followed: who is told, what it has seen, and what it does when an upstream is away."""
-
-    progress: Progress = no_progress
-    seen: Seen = field(default_factory=lambda: SeenOnce({}))
-    pause: Pause = no_pause
-    problem: Callable[[Problem], None] = lambda problem: None
 
 
 class Ingestion:
@@ -157,7 +136,7 @@ class Ingestion:
         self, sources: Sequence[Source], namespace: str, watching: Watching, report: IngestReport
     ) -> IngestReport:
         """Adds to the report, which is given back."""
-        return await _Run(self, namespace, watching, report).drain(_items(sources, self.parser, watching.progress))
+        return await _Run(self, namespace, watching, report).drain(items_of(sources, self.parser, watching.progress))
 
     async def ingest_documents(
         self, documents: Iterable[Document], namespace: str = "", *, progress: Progress = no_progress
@@ -178,55 +157,6 @@ class Ingestion:
 async def _given(values: Iterable[Document | Record]) -> AsyncIterator[Item]:
     for value in values:
         yield Loaded(value, "")
-
-
-async def _items(sources: Sequence[Source], parser: FileParser, progress: Progress) -> AsyncIterator[Item]:
-    """The items of all files, read off the loop a few at a time, or parsed in another process."""
-    total = sum(source.size for source in sources)
-    before = 0
-    for source in sources:
-        if format := format_of(source.name):
-            yield await _parsed(source, format, parser)
-            before += source.size
-            progress("load", before, total)
-            continue
-        lines = Lines(source.path, longest_line(source.name))
-        items = _readable(source, lines)
-        while some := await asyncio.to_thread(_take, items):
-            progress("load", before + lines.consumed, total)
-            for item in some:
-                yield item
-        before += source.size
-        progress("load", before, total)
-
-
-def _take(items: Iterator[Item]) -> list[Item]:
-    return list(islice(items, _READ))
-
-
-def _readable(source: Source, lines: Lines) -> Iterator[Item]:
-    try:
-        if problem := misnamed(source):
-            yield problem
-        else:
-            yield from load(source.name, lines)
-    except OSError:
-        yield Problem("unreadable_file", "the file can't be read", source.name)
-
-
-async def _parsed(source: Source, format: str, parser: FileParser) -> Item:
-    try:
-        if problem := await asyncio.to_thread(misnamed, source):
-            return problem
-        return Loaded(_document(source.name, format, await parser.parse(source.path, format)), source.name)
-    except Unreadable as error:
-        return Problem(error.code, str(error), source.name)
-    except OSError:
-        return Problem("unreadable_file", "the file can't be read", source.name)
-
-
-def _document(name: str, format: str, parsed: Parsed) -> Document:
-    return Document(name, parsed.title or PurePosixPath(name).stem, parsed.text, {"format": format, **parsed.metadata})
 
 
 def first_failure(failures: ExceptionGroup[Exception]) -> Exception:
@@ -377,8 +307,4 @@ class _Run:
         self._watching.problem(problem)
 
     async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
-        while True:
-            try:
-                return await work()
-            except Temporary as error:
-                await self._watching.pause(error)
+        return await until_done(work, self._watching.pause)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from chatserver.ingest.enriching import Patiently
 from chatserver.ingest.files import Found, find
 from chatserver.ingest.spool import Spool
+from chatserver.ingest.watching import Patiently
 from retrieval.errors import Permanent
 
 

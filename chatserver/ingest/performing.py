@@ -8,11 +8,12 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from chatserver.ingest.files import Source
-from chatserver.ingest.ingestion import Ingestion, Watching
+from chatserver.ingest.ingestion import Ingestion
 from chatserver.ingest.inputs import Inputs
 from chatserver.ingest.job import Stages
 from chatserver.ingest.ledger import Ledger
 from chatserver.ingest.report import IngestReport, Problem
+from chatserver.ingest.watching import Watching, until_done
 from chatserver.pipeline.port import Question
 from chatserver.protocol import chunks
 from chatserver.protocol.chunks import Chunk, Citation
@@ -158,14 +159,9 @@ class _JobRun:
         self._stages.update(stage, done, total)
 
     async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
-        while True:
-            try:
-                done = await work()
-            except Temporary as error:
-                await self._pause(error)
-            else:
-                self._waits = 0
-                return done
+        done = await until_done(work, self._pause)
+        self._waits = 0
+        return done
 
     async def _pause(self, error: Temporary) -> None:
         """Told once for each outage, however many calls wait for its end."""

@@ -110,7 +110,9 @@ def behind(sources: Iterable[Source]) -> Behind:
 
 def shared(words: str, by: Behind) -> float:
     """The share of the statement's content stems that its sources hold; 0 when they lack one of its numbers."""
-    wanted = _stems(words) if by.words else ()
+    if not by.words:
+        return 0.0
+    wanted = _stems(words)
     if not wanted or not _numbers(words) <= by.numbers:
         return 0.0
     return len(wanted & by.words) / len(wanted)

@@ -1,6 +1,5 @@
 """Workers on other machines: what they do jobs with, and who does their errands at a data directory."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -16,6 +15,7 @@ from chatserver.pipeline.port import Pipeline
 from chatserver.settings import Settings
 from chatserver.wiring.home import home_of
 from chatserver.wiring.knowledge import Knowledge
+from chatserver.wiring.tended import tended
 
 if TYPE_CHECKING:
     from chatserver.ingest.elsewhere.redis_errands import RedisErrands
@@ -77,12 +77,8 @@ async def keeping(
     from chatserver.ingest.elsewhere.keeper import Keeper
 
     keeper = Keeper(knowledge.ingestion, knowledge.ledger, spool_of(settings))
-    task = asyncio.create_task(errands.keep(home_of(settings), keeper.do, at_work), name="errands")
-    try:
+    async with tended(errands.keep(home_of(settings), keeper.do, at_work), "errands"):
         yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 @asynccontextmanager

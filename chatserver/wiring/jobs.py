@@ -21,6 +21,7 @@ from chatserver.wiring.answers import open_answers
 from chatserver.wiring.elsewhere import keeping, open_errands, pipeline_of, spool_of
 from chatserver.wiring.home import home_of
 from chatserver.wiring.knowledge import Knowledge, open_knowledge
+from chatserver.wiring.tended import tended
 
 if TYPE_CHECKING:
     from chatserver.ingest.elsewhere.redis_errands import RedisErrands
@@ -59,7 +60,7 @@ async def open_worker(settings: Settings) -> AsyncIterator[Busy]:
             await stack.enter_async_context(keeping(settings, here.knowledge, errands, busy.at_work))
             queue = await stack.enter_async_context(_open_queue(settings, here.knowledge))
             run = queue.run(here.running.perform, here.answers, concurrency=settings.ingest.workers)
-            stack.push_async_callback(_cancelled, asyncio.create_task(run))
+            await stack.enter_async_context(tended(run, "jobs of the queue"))
         yield lambda: bool(here.running.inflight()) or busy()
         await here.running.drain(0)
 
@@ -135,12 +136,8 @@ async def feeding(
     if settings.redis.url is None:
         yield
         return
-    async with _open_queue(settings, knowledge) as queue:
-        feed = asyncio.create_task(queue.feed(answers, work), name="feed jobs")
-        try:
-            yield
-        finally:
-            await _cancelled(feed)
+    async with _open_queue(settings, knowledge) as queue, tended(queue.feed(answers, work), "feed jobs"):
+        yield
 
 
 @asynccontextmanager
@@ -154,8 +151,3 @@ async def _open_queue(settings: Settings, knowledge: Knowledge) -> "AsyncIterato
         yield queue
     finally:
         await queue.aclose()
-
-
-async def _cancelled(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

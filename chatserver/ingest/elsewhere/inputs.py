@@ -7,15 +7,16 @@ import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from chatserver.ingest.elsewhere import errands
 from chatserver.ingest.elsewhere.errands import BLOCK, Given
 from chatserver.ingest.elsewhere.stores import Far
-from chatserver.ingest.enriching import Patiently
 from chatserver.ingest.files import Found, Source
 from chatserver.ingest.report import Problem
+from chatserver.ingest.watching import Patiently
 from retrieval.errors import Temporary
 
 _LEFT_S: Final = 7 * 86_400.0
@@ -53,11 +54,11 @@ class FarInputs:
 
     async def _fetch(self, given: Mapping[str, Any], file: Given, path: Path, patiently: Patiently) -> None:
         """As many bytes as the directory said that it has."""
-        await patiently(lambda: asyncio.to_thread(_append, path, b""))
+        await patiently(partial(asyncio.to_thread, _append, path, b""))
         for at in range(0, file.size, BLOCK):
             asked = (dict(given), file.root, file.name, at)
-            block = await patiently(lambda asked=asked: self.far.ask(errands.READ, asked))  # type: ignore[misc]
-            await patiently(lambda block=block: asyncio.to_thread(_append, path, block))  # type: ignore[misc]
+            block = await patiently(partial(self.far.ask, errands.READ, asked))
+            await patiently(partial(asyncio.to_thread, _append, path, block))
 
     def _clean(self) -> None:
         for left in self.folder.glob("*"):

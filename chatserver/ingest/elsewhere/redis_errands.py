@@ -93,7 +93,7 @@ class RedisErrands:
         return bool(await self._shards.call("EXISTS", _waiting(home)))
 
     async def ask(self, home: str, errand: str, body: bytes) -> bytes:
-        if self._listening is None:
+        if self._listening is None or self._listening.done():
             self._listening = asyncio.create_task(self._listen(), name="errands: answers")
         id = f"{self._me}-{next(self._numbers)}"
         loop = asyncio.get_running_loop()

@@ -1,0 +1,75 @@
+"""Work beside what a context is opened for."""
+
+import asyncio
+
+import pytest
+
+from chatserver.wiring.tended import tended
+
+
+async def test_it_is_done_as_long_as_the_context_lasts() -> None:
+    """It has begun before the context ends, and is over after it."""
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            over.set()
+
+    async with tended(work(), "work"):
+        await begun.wait()
+        assert not over.is_set()
+    assert over.is_set()
+
+
+async def test_a_bug_in_it_ends_the_context() -> None:
+    """Whoever waits inside is told of it at once, by the error itself."""
+
+    async def work() -> None:
+        raise LookupError("a bug")
+
+    with pytest.raises(LookupError, match="a bug"):
+        async with tended(work(), "work"):
+            await asyncio.Event().wait()
+
+
+async def test_what_the_context_fails_with_is_told_as_it_is() -> None:
+    """The work ends, and the error comes without a group around it."""
+    over = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            over.set()
+
+    with pytest.raises(LookupError, match="not here"):
+        async with tended(work(), "work"):
+            await asyncio.sleep(0)
+            raise LookupError("not here")
+    assert over.is_set()
+
+
+async def test_who_is_cancelled_ends_it() -> None:
+    """A cancellation of the context's owner is told as one, after the work is over."""
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            over.set()
+
+    async def own() -> None:
+        async with tended(work(), "work"):
+            await asyncio.Event().wait()
+
+    owner = asyncio.create_task(own())
+    await begun.wait()
+    owner.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await owner
+    assert over.is_set()
