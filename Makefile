@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # A file's tests stay in one process: they share their servers and browsers.
 PYTEST := $(BIN)/python -m pytest --numprocesses=logical --dist=loadfile
+# The tests start hundreds of Python processes: where no bytecode may be written (images say so), each compiles all it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: install neo4j node go run test test-all check audit bench chaos lock clean
 
