@@ -22,8 +22,9 @@ Theory of operation
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -37,6 +38,7 @@ FORMAT: Final = 1
 _GROUP = 512  # writes in one transaction at most: bounds the time that the file stays locked
 _READS = 8  # reads that one thread takes at a time, and answers with one wake-up of the event loop
 _BUSY_S = 30.0
+_AGAIN_S = 0.01
 
 
 class NewerData(Exception):
@@ -69,14 +71,12 @@ class Database:
     each waits for its own write.
     """
 
-    def __init__(self, path: Path, readers: int) -> None:
+    def __init__(self, path: Path, writer: sqlite3.Connection, readers: Sequence[sqlite3.Connection]) -> None:
         self.path = path
         self._writes: SimpleQueue[_Job | None] = SimpleQueue()
         self._reads: SimpleQueue[_Job | None] = SimpleQueue()
-        self._threads = [threading.Thread(target=self._write_loop, name=f"{path.stem}-write", daemon=True)]
-        self._threads += [
-            threading.Thread(target=self._read_loop, name=f"{path.stem}-read-{n}", daemon=True) for n in range(readers)
-        ]
+        self._threads = [self._thread(self._write_loop, "write", writer)]
+        self._threads += [self._thread(self._read_loop, f"read-{n}", reader) for n, reader in enumerate(readers)]
         self._synchronous = "NORMAL"
         self._data_version = -1
         self._closed = False
@@ -85,8 +85,7 @@ class Database:
     async def open(cls, path: Path, *, readers: int = 2) -> Self:
         """Creates the file and its directory when they are missing. Raises `sqlite3.Error` when it can't, and
         `NewerData`."""
-        db = cls(path, readers)
-        await asyncio.to_thread(db._create)
+        db = cls(path, *await asyncio.to_thread(_connections, path, readers))
         for thread in db._threads:
             thread.start()
         await db.foreign_commits()
@@ -123,9 +122,11 @@ class Database:
         they don't end."""
 
         def run(connection: sqlite3.Connection) -> None:
-            busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            if busy:
-                raise sqlite3.OperationalError(f"{self.path.name} is being read in an older state")
+            ends = time.monotonic() + _BUSY_S
+            while not _has_truncated(connection):  # at once, when another connection is moving what was written
+                if time.monotonic() > ends:
+                    raise sqlite3.OperationalError(f"{self.path.name} is being read in an older state")
+                time.sleep(_AGAIN_S)
 
         await self._submit(self._writes, run, transaction=False)
 
@@ -164,32 +165,19 @@ class Database:
         queue.put(job)
         return await job.done
 
-    def _create(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        connection = self._connect()
-        try:
-            _agree_on_format(connection, self.path)
-        finally:
-            connection.close()
+    def _thread(
+        self, loop: Callable[[sqlite3.Connection], None], name: str, connection: sqlite3.Connection
+    ) -> threading.Thread:
+        return threading.Thread(target=loop, args=(connection,), name=f"{self.path.stem}-{name}", daemon=True)
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute("PRAGMA foreign_keys=ON")
-        connection.execute("PRAGMA temp_store=MEMORY")
-        return connection
-
-    def _read_loop(self) -> None:
-        connection = self._connect()
-        connection.execute("PRAGMA query_only=ON")
+    def _read_loop(self, connection: sqlite3.Connection) -> None:
         while (group := _next_group(self._reads, _READS)) is not None:
             for read in group:
                 _run(connection, read)
             _resolve_all(group)
         connection.close()
 
-    def _write_loop(self) -> None:
-        connection = self._connect()
+    def _write_loop(self, connection: sqlite3.Connection) -> None:
         while (group := _next_group(self._writes, _GROUP)) is not None:
             self._run_group(connection, group)
         connection.close()
@@ -224,14 +212,53 @@ class Database:
         connection.execute("COMMIT")
 
 
+def _connections(path: Path, readers: int) -> tuple[sqlite3.Connection, list[sqlite3.Connection]]:
+    """One that writes and so many that read: all of them or, when one fails, none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as opened:
+        writer, *others = [opened.enter_context(closing(_connect(path))) for _ in range(1 + readers)]
+        _agree_on_format(writer, path)
+        for connection in (writer, *others):
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute("PRAGMA foreign_keys=ON")
+            connection.execute("PRAGMA temp_store=MEMORY")
+        for reader in others:
+            reader.execute("PRAGMA query_only=ON")
+        opened.pop_all()
+    return writer, others
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+
+
 def _agree_on_format(connection: sqlite3.Connection, path: Path) -> None:
     """Before anything else is written. Raises `NewerData`."""
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     if found > FORMAT:
         raise NewerData(path, found)
-    connection.execute("PRAGMA journal_mode=WAL")
+    _keep_a_log(connection)
     if found < FORMAT:
         connection.execute(f"PRAGMA user_version={FORMAT}")
+
+
+def _keep_a_log(connection: sqlite3.Connection) -> None:
+    """The one statement that SQLite lets wait for nobody (it has begun to read when it wants to write): of two
+    processes that make a file at once, the second would be refused as long as the first one's disk takes."""
+    ends = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > ends:
+                raise
+            time.sleep(_AGAIN_S)
+
+
+def _has_truncated(connection: sqlite3.Connection) -> bool:
+    busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not busy
 
 
 def _next_group(queue: "SimpleQueue[_Job | None]", limit: int) -> list[_Job] | None:

@@ -2,12 +2,41 @@
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from retrieval.embedded.database import Database
+
+CHECKPOINT_LOCK: Final = 121
+"""Of SQLite's file format: who moves a log of writes into its file holds this byte of the `-shm` beside it."""
+HOLDS = (
+    "import fcntl, sys; shared = open(sys.argv[1], 'r+b'); fcntl.lockf(shared, fcntl.LOCK_EX, 1, int(sys.argv[2]));"
+    "print('held', flush=True); input()"
+)
+UNABLE: Final = "unable to open database file"
+OPENS_WITH_FEW_FILES = """
+import asyncio, os, pathlib, resource, sqlite3, sys
+from retrieval.embedded.database import Database
+
+async def run():
+    there = len(os.listdir("/proc/self/fd"))
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for more in range(12):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (there + more, most))
+        try:
+            await (await Database.open(pathlib.Path(sys.argv[1]))).aclose()
+            print(more, "opened")
+        except sqlite3.OperationalError as error:
+            print(more, error)
+
+asyncio.run(run())
+"""
 
 
 @pytest.fixture
@@ -145,3 +174,48 @@ async def test_a_cursor_stays_in_its_thread(db: Database) -> None:
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         kept.pop().fetchall()
     assert await db.write(run) is None
+
+
+async def test_two_processes_may_make_a_file_at_once(tmp_path: Path) -> None:
+    """The later one waits for what the first one writes, however slow the disk."""
+    path = tmp_path / "some.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as first:
+        first.execute("BEGIN IMMEDIATE")
+        first.execute("CREATE TABLE other (x)")
+        opening = asyncio.create_task(Database.open(path))
+        await asyncio.wait({opening}, timeout=0.5)
+        first.execute("COMMIT")
+    db = await opening
+    assert await db.read(lambda connection: connection.execute("PRAGMA journal_mode").fetchone()) == ("wal",)
+    await db.aclose()
+
+
+async def test_the_log_is_emptied_when_another_process_has_moved_it(db: Database) -> None:
+    """Two can't move it at once: the later one waits, although SQLite itself would refuse it."""
+    await db.write(put("a"))
+    log, shared = (db.path.with_name(db.path.name + kind) for kind in ("-wal", "-shm"))
+    other = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", HOLDS, shared, str(CHECKPOINT_LOCK)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert other.stdout is not None
+    assert await other.stdout.readline() == b"held\n"
+    emptying = asyncio.create_task(db.truncate_log())
+    await asyncio.wait({emptying}, timeout=0.5)
+    assert log.stat().st_size
+    await other.communicate(b"\n")
+    await emptying
+    assert log.stat().st_size == 0
+    assert await names(db) == ["a"]
+
+
+def test_what_cannot_be_opened_is_told(tmp_path: Path) -> None:
+    """A process that may have no more files open learns it, wherever it comes to that, rather than wait for threads
+    that have none."""
+    ran = subprocess.run(
+        [sys.executable, "-c", OPENS_WITH_FEW_FILES, tmp_path / "some.db"], capture_output=True, text=True, timeout=60
+    )
+    assert ran.stderr == ""
+    told = [line.partition(" ")[2] for line in ran.stdout.splitlines()]
+    assert (told[0], told[-1], set(told)) == (UNABLE, "opened", {UNABLE, "opened"})
