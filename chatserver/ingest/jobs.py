@@ -168,11 +168,16 @@ class Jobs:
         self._cleaned_at = now
         for kept in await self.spool.jobs():
             meta = await self._answers.meta(kept)
-            if meta is None and await self.spool.written_at(kept) < now - KEPT_S:  # its log is gone, or never came
+            if await self._is_void(kept, now) if meta is None else _is_over(meta, now):
                 await self._ledger.end(kept)
                 await self.spool.drop(kept)
-            if meta is None or not meta.state.sealed:
-                continue
-            if meta.state is AnswerState.COMPLETED or meta.question.asked_at < now - KEPT_S:
-                await self._ledger.end(kept)
-                await self.spool.drop(kept)
+
+    async def _is_void(self, job: str, now: float) -> bool:
+        """What is kept for it has no log, because that is gone or never came. Others keep and drop at the same time."""
+        written_at = await self.spool.written_at(job)
+        return written_at is not None and written_at < now - KEPT_S
+
+
+def _is_over(meta: AnswerMeta, now: float) -> bool:
+    completed = meta.state is AnswerState.COMPLETED
+    return meta.state.sealed and (completed or meta.question.asked_at < now - KEPT_S)

@@ -43,9 +43,12 @@ class Spool:
         """Those that something is kept for."""
         return await asyncio.to_thread(lambda: sorted(path.name for path in self._root.glob("*")))
 
-    async def written_at(self, job: str) -> float:
-        """When its first file came, in seconds since the Unix epoch. Raises OSError when there is none."""
-        return (await asyncio.to_thread((self._root / job).stat)).st_mtime
+    async def written_at(self, job: str) -> float | None:
+        """When its first file came, in seconds since the Unix epoch; None when nothing is kept for it (any more)."""
+        try:
+            return (await asyncio.to_thread((self._root / job).stat)).st_mtime
+        except FileNotFoundError:
+            return None
 
     def _keep_rows(self, job: str, rows: Iterable[Mapping[str, Any]]) -> int:
         return _write(self._root / job / "rows" / _ROWS, (orjson.dumps(row) + b"\n" for row in rows))

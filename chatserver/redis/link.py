@@ -4,7 +4,8 @@ Theory of operation
     Redis answers the commands of a connection in their order, so replies need no names: a queue of futures is enough.
     Commands that are called in the same turn of the event loop leave in one write, and thus in one round trip,
     whoever called them. Nothing waits in line while Redis is away: a call fails at once, and those under way fail with
-    the connection. A connection whose oldest call has waited for `patience_s` counts as dead.
+    the connection. A connection whose oldest call has waited for `patience_s` counts as dead. That is counted in looks,
+    between which the loop reads: what a pause of this process, or of the whole machine, has held up is no silence.
 """
 
 import asyncio
@@ -26,6 +27,8 @@ PATIENCE_S = 5.0
 _CONNECT_S = 2.0
 _BACKOFF_S = (0.02, 0.05, 0.1, 0.2, 0.5)
 """Waits between attempts to connect, each with jitter; the last one repeats."""
+_LOOKS = 4
+"""At a connection, within its patience."""
 _LOST = "the connection to Redis was lost"
 _READ_ONLY = ("READONLY", "LOADING", "MASTERDOWN")
 """What a server says that can't be written to: another one may have taken its place at this address."""
@@ -38,7 +41,8 @@ class _Wire(asyncio.Protocol):
         self._reader = hiredis.Reader()
         self._heard = heard
         self._lost = lost
-        self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
+        self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._answered = 0
         self._out: list[bytes] = []
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -55,7 +59,7 @@ class _Wire(asyncio.Protocol):
         if self._transport is None:
             raise RedisUnavailable(_LOST)
         reply: asyncio.Future[Any] = self._loop.create_future()
-        self._waiting.append((self._loop.time(), reply))
+        self._waiting.append(reply)
         self.tell(*command)
         return reply
 
@@ -80,14 +84,14 @@ class _Wire(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
         while self._waiting:
-            _, reply = self._waiting.popleft()
+            reply = self._waiting.popleft()
             if not reply.done():
                 reply.set_exception(RedisUnavailable(_LOST))
         self._lost()
 
-    def waits_since(self) -> float | None:
-        """When the oldest call was made that has no reply yet."""
-        return self._waiting[0][0] if self._waiting else None
+    def waits_for(self) -> int | None:
+        """The number of the reply that is due next; None when none is."""
+        return self._answered if self._waiting else None
 
     def abort(self) -> None:
         if self._transport is not None:
@@ -97,7 +101,8 @@ class _Wire(asyncio.Protocol):
         if not self._waiting:
             self._heard(reply)
             return
-        _, waiting = self._waiting.popleft()
+        waiting = self._waiting.popleft()
+        self._answered += 1
         if waiting.done():  # its caller has gone
             return
         if isinstance(reply, hiredis.ReplyError):
@@ -245,13 +250,15 @@ class RedisLink:
                     self._tell(log.warning, "cannot connect to Redis, trying on", error=str(error))
 
     async def _until_gone(self) -> None:
+        silent, due = 0, None
         while not self._gone.is_set():
             try:
-                async with asyncio.timeout(self._patience_s / 4):
+                async with asyncio.timeout(self._patience_s / _LOOKS):
                     await self._gone.wait()
             except TimeoutError:
-                since = self._wire.waits_since() if self._wire is not None else None
-                if since is not None and asyncio.get_running_loop().time() - since > self._patience_s:
+                before, due = due, self._wire.waits_for() if self._wire is not None else None
+                silent = silent + 1 if due is not None and due == before else 0
+                if silent == _LOOKS:
                     self._tell(log.warning, "Redis does not answer any more", patience_s=self._patience_s)
                     self.rebuild()
 

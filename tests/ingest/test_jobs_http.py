@@ -16,6 +16,7 @@ from chatserver.answers.states import AnswerState
 from chatserver.edge import ingest, jobs
 from chatserver.edge.gate import Gate
 from chatserver.edge.problems import Problem, on_problem
+from chatserver.ingest.spool import Spool
 from chatserver.settings import Ingest, Settings, Storage
 from chatserver.wiring import System, open_system
 from tests.delivery.served import by_header
@@ -160,6 +161,21 @@ async def test_a_full_queue_refuses_before_it_reads(doors: Doors) -> None:
     first = next(post for post in posts if post.status_code == 202).json()["job_id"]
     await doors.end(first, AnswerState.COMPLETED)
     assert (await doors.post(json=BODY)).status_code == 202
+
+
+class Raced(Spool):
+    """Another request drops what it has kept between any listing and the first look at it."""
+
+    async def jobs(self) -> list[str]:
+        return [*await super().jobs(), "dropped-meanwhile"]
+
+
+async def test_what_another_request_drops_is_no_fault_of_this_one(doors: Doors) -> None:
+    """A job is accepted while others, which are refused, let go of what they had kept."""
+    jobs = doors.system.jobs
+    jobs.spool = Raced(doors.system.settings.storage.data_dir / "spool")
+    assert (await doors.post(json=BODY)).status_code == 202
+    assert await jobs.spool.written_at("dropped-meanwhile") is None
 
 
 async def test_the_wait_is_told_from_the_last_jobs_speed(doors: Doors) -> None:

@@ -30,9 +30,12 @@ async def test_a_bug_in_it_ends_the_context() -> None:
     async def work() -> None:
         raise LookupError("a bug")
 
-    with pytest.raises(LookupError, match="a bug"):
+    async def waits() -> None:
         async with tended(work(), "work"):
             await asyncio.Event().wait()
+
+    with pytest.raises(LookupError, match="a bug"):
+        await waits()
 
 
 async def test_what_the_context_fails_with_is_told_as_it_is() -> None:
@@ -45,10 +48,13 @@ async def test_what_the_context_fails_with_is_told_as_it_is() -> None:
         finally:
             over.set()
 
-    with pytest.raises(LookupError, match="not here"):
+    async def fails() -> None:
         async with tended(work(), "work"):
             await asyncio.sleep(0)
             raise LookupError("not here")
+
+    with pytest.raises(LookupError, match="not here"):
+        await fails()
     assert over.is_set()
 
 

@@ -86,13 +86,31 @@ async def test_a_server_that_hangs_is_given_up(link: RedisLink, redis: RedisServ
     """A call fails about `patience_s` after it was made, and the link is there again when the server is."""
     os.kill(redis.pid, signal.SIGSTOP)
     try:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             with pytest.raises(LogUnavailable):
                 await link.call("PING")
     finally:
         os.kill(redis.pid, signal.SIGCONT)
     await eventually(lambda: link.ready)
     assert await link.call("PING") == b"PONG"
+
+
+async def test_a_pause_is_no_silence_of_the_server(redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a pause of process and machine, which a jump of the loop's clock is, what was called before is answered."""
+    loop = asyncio.get_running_loop()
+    link = RedisLink(Address.parse(redis.url), patience_s=120)
+    await link.open()
+    os.kill(redis.pid, signal.SIGSTOP)
+    try:
+        called = asyncio.create_task(link.call("PING"))
+        await asyncio.sleep(0.1)  # it is on its way, and the connection is being watched
+        now = loop.time
+        monkeypatch.setattr(loop, "time", lambda: now() + 1_000)
+        await asyncio.sleep(0.1)  # whoever counts by the clock gives the connection up
+    finally:
+        os.kill(redis.pid, signal.SIGCONT)
+    assert await called == b"PONG"
+    await link.aclose()
 
 
 async def test_no_server_is_told_at_once(redis: RedisServer) -> None:
