@@ -89,9 +89,7 @@ async def legs(rounds: int = 20, deadline_s: float = DEADLINE_S) -> dict[str, An
             await database.aclose()
 
 
-async def _measured(
-    database: Database, embedder: WordLlamaEmbedder, rounds: int, deadline_s: float
-) -> dict[str, Any]:
+async def _measured(database: Database, embedder: WordLlamaEmbedder, rounds: int, deadline_s: float) -> dict[str, Any]:
     graph = await SqliteGraphStore.open(database)
     store = Distant(await SqliteVectorStore.open(database))
     keywords = keyword_leg(await SqliteKeywordIndex.open(database))
