@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -83,24 +83,25 @@ async def test_a_word_document_is_markdown(parser: IsolatedParser, tmp_path: Pat
     assert (found.title, found.metadata["author"]) == ("Manual of P-101", "Ann Lee")
 
 
-BAD: dict[str, tuple[str, bytes | str]] = {
-    "an encrypted PDF": ("encrypted", documents.encrypted_pdf()),
-    "a PDF broken off": ("damaged_file", documents.pdf(["x" * 500])[:-200]),
-    "a PDF of noise": ("damaged_file", b"%PDF-1.4\n" + bytes(range(256)) * 8 + b"%%EOF"),
-    "a PDF of pictures": ("scanned_only", documents.pdf(["", ""], pictures=True)),
-    "a PDF of empty pages": ("empty_text", documents.pdf(["", ""])),
-    "a PDF of too many pages": ("too_many_pages", documents.pdf(["x"] * 2_001)),
-    "a PDF that swells": ("unpacks_too_large", documents.swelling_pdf(400 * 1024 * 1024)),
-    "a page without words": ("empty_text", "<html><body><script>x</script></body></html>"),
+# Made when they are needed: two of them take seconds and hundreds of megabytes.
+BAD: dict[str, tuple[str, Callable[[], bytes | str]]] = {
+    "an encrypted PDF": ("encrypted", documents.encrypted_pdf),
+    "a PDF broken off": ("damaged_file", lambda: documents.pdf(["x" * 500])[:-200]),
+    "a PDF of noise": ("damaged_file", lambda: b"%PDF-1.4\n" + bytes(range(256)) * 8 + b"%%EOF"),
+    "a PDF of pictures": ("scanned_only", lambda: documents.pdf(["", ""], pictures=True)),
+    "a PDF of empty pages": ("empty_text", lambda: documents.pdf(["", ""])),
+    "a PDF of too many pages": ("too_many_pages", lambda: documents.pdf(["x"] * 2_001)),
+    "a PDF that swells": ("unpacks_too_large", lambda: documents.swelling_pdf(400 * 1024 * 1024)),
+    "a page without words": ("empty_text", lambda: "<html><body><script>x</script></body></html>"),
     "a page of two encodings": (
         "invalid_encoding",
-        '<meta charset="utf-8"><p>Käse '.encode() + "Käse".encode("cp1252"),
+        lambda: '<meta charset="utf-8"><p>Käse '.encode() + "Käse".encode("cp1252"),
     ),
-    "a page of no encoding": ("invalid_encoding", '<meta charset="klingon"><p>Käse'),
-    "an encrypted DOCX": ("encrypted", documents.encrypted_docx()),
-    "an old DOC": ("wrong_type", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(1_000)),
-    "a DOCX broken off": ("damaged_file", documents.docx()[:-300]),
-    "a DOCX that swells": ("unpacks_too_large", documents.zip_bomb(300 * 1024 * 1024)),
+    "a page of no encoding": ("invalid_encoding", lambda: '<meta charset="klingon"><p>Käse'),
+    "an encrypted DOCX": ("encrypted", documents.encrypted_docx),
+    "an old DOC": ("wrong_type", lambda: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(1_000)),
+    "a DOCX broken off": ("damaged_file", lambda: documents.docx()[:-300]),
+    "a DOCX that swells": ("unpacks_too_large", lambda: documents.zip_bomb(300 * 1024 * 1024)),
 }
 
 
@@ -108,9 +109,9 @@ BAD: dict[str, tuple[str, bytes | str]] = {
 @pytest.mark.parametrize("kind", BAD)
 async def test_a_bad_file_is_told_apart(parser: IsolatedParser, tmp_path: Path, kind: str) -> None:
     """Each has a code of its own, and the next file is read."""
-    code, data = BAD[kind]
+    code, made = BAD[kind]
     ending = next(ending for word, ending in (("PDF", "pdf"), ("DOC", "docx"), ("page", "html")) if word in kind)
-    assert await refusal(parser, tmp_path / f"bad.{ending}", data) == code
+    assert await refusal(parser, tmp_path / f"bad.{ending}", made()) == code
     assert (await parsed(parser, tmp_path / "good.html", documents.PAGE)).title == "Pump P-101"
 
 
