@@ -1,9 +1,12 @@
 """What holds for every test, and what a run says at its end; the suite runs in several processes (pytest-xdist)."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from tests.contracts.redis_server import RedisServer, redis_server
 
 # What a test takes on a busy machine says nothing; how long it may hang is pytest-timeout's affair. The profile that
 # hypothesis loads by itself, in CI a derandomised one, stays as it is otherwise.
@@ -40,3 +43,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     agents = config.stash[GRAPH_SERVERS]
     for agent in sorted(agents):
         terminalreporter.write_line(f"graph server: {agent} over Bolt")
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis for the tests of one module; what one leaves there the next one finds."""
+    with redis_server(tmp_path_factory.mktemp("redis")) as server:
+        yield server

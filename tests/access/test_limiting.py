@@ -1,6 +1,6 @@
 """Quotas, in memory and on a real Redis."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import TypeAlias
 
@@ -15,20 +15,13 @@ from chatserver.access.quotas import UNLIMITED, Allowance, Exceeded, Places
 from chatserver.settings import Access, Quotas, Settings
 from chatserver.wiring.access import open_quotas
 from tests.access.minutes import within_one_minute
-from tests.contracts.redis_server import RedisServer, redis_server, require_redis
+from tests.contracts.redis_server import RedisServer
 
 ADA = Identity("ada", address="10.0.0.1")
 BOB = Identity("bob", address="10.0.0.1")
 EVE = Identity("eve", address="10.0.0.2")
 
 Made: TypeAlias = Callable[[Allowance], Limiting]
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    require_redis()
-    with redis_server(tmp_path_factory.mktemp("quotas")) as server:
-        yield server
 
 
 @pytest.fixture(params=["memory", "redis"])

@@ -1,7 +1,7 @@
 """What every `Errands` must do, sentence by sentence of the port's contract, over a real Redis and real stores."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,14 +14,6 @@ from tests.contracts.redis_server import RedisServer, require_redis
 from tests.eventually import eventually
 
 Do = Callable[[str, bytes], Awaitable[bytes]]
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    require_redis()
-    server = RedisServer(tmp_path_factory.mktemp("redis")).start()
-    yield server
-    server.kill()
 
 
 @pytest.fixture

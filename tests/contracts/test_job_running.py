@@ -1,7 +1,7 @@
 """What holds for jobs wherever they are run: in one process on SQLite, or by workers that a queue on Redis feeds."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -10,19 +10,11 @@ from chatserver.answers.redis import RedisAnswerLog
 from chatserver.answers.sqlite import SqliteAnswerLog
 from chatserver.answers.states import AnswerState
 from chatserver.ingest.jobs import Jobs, Submission
-from tests.contracts.redis_server import RedisServer, require_redis
+from tests.contracts.redis_server import RedisServer
 from tests.eventually import eventually
 from tests.ingest.worker import Worker, worker
 
 WAIT_S = 30.0
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    require_redis()
-    server = RedisServer(tmp_path_factory.mktemp("redis")).start()
-    yield server
-    server.kill()
 
 
 @pytest.fixture(params=["sqlite", "redis"])

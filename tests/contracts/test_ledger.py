@@ -1,48 +1,28 @@
 """What every `Ledger` must do, sentence by sentence of the port's contract."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from chatserver.ingest.elsewhere.stores import FarLedger
-from chatserver.ingest.ingestion import Ingestion
 from chatserver.ingest.ledger import Ledger, Note, SeenOnce
 from chatserver.ingest.ledger_sqlite import KEPT_S, SqliteLedger
 from chatserver.ingest.spool import Spool
-from graph.embedded.library import SqliteLibrary
-from graph.embedded.records import SqliteRecordStore
-from graph.embedded.store import SqliteGraphStore
-from retrieval.embedded.database import Database
-from retrieval.embedded.documents import SqliteDocumentStore
 from tests.contracts.far_directory import far_directory
-from tests.contracts.redis_server import RedisServer, require_redis
-from tests.ingest.worker import SPACE, ScriptedEmbedder
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    require_redis()
-    server = RedisServer(tmp_path_factory.mktemp("redis")).start()
-    yield server
-    server.kill()
+from tests.contracts.redis_server import RedisServer
+from tests.ingest.worker import data_directory
 
 
 @pytest.fixture(params=["sqlite", "elsewhere"])
 async def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Ledger]:
-    opened = await SqliteLedger.open(tmp_path / "ledger.db")
-    if request.param == "sqlite":
-        yield opened
-    else:
-        db, embedder = await Database.open(tmp_path / "knowledge.db"), ScriptedEmbedder()
-        documents, graph = await SqliteDocumentStore.open(db), await SqliteGraphStore.open(db)
-        library, records = await SqliteLibrary.open(db, SPACE), await SqliteRecordStore.open(db)
-        ingestion = Ingestion(documents, library, embedder, graph, records)
+    async with data_directory(tmp_path) as (ingestion, _, opened):
+        if request.param == "sqlite":
+            yield opened
+            return
         server: RedisServer = request.getfixturevalue("redis")
         async with far_directory(server.url, ingestion, opened, Spool(tmp_path / "spool")) as far:
             yield FarLedger(far)
-        await db.aclose()
-    await opened.aclose()
 
 
 def left_in(directory: Path) -> bytes:

@@ -3,7 +3,7 @@ and as a worker on another machine has them."""
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,6 @@ from retrieval.embedded.vectors import SqliteVectorStore
 from retrieval.errors import DimensionMismatch, RetrievalError, Temporary
 from retrieval.types import Document, Metadata, Passage, Space, Vector
 from tests.contracts.far_directory import far_directory
-from tests.contracts.redis_server import RedisServer, require_redis
 from tests.ingest.worker import ScriptedEmbedder
 
 SPACE = Space("test", 2)
@@ -66,14 +65,6 @@ class Shelves:
             return [connection.execute(count).fetchone()[0] for count in counts]
 
         return await self.db.read(run)
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    require_redis()
-    server = RedisServer(tmp_path_factory.mktemp("redis")).start()
-    yield server
-    server.kill()
 
 
 @pytest.fixture(params=["one file", "stepped", "elsewhere"])

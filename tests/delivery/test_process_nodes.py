@@ -9,18 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.contracts.redis_server import RedisServer, redis_server
+from tests.contracts.redis_server import RedisServer
 from tests.delivery.conformance.judge import Refused
 from tests.delivery.conformance.nodes import generation, node, owner
 from tests.delivery.conformance.scenarios import playing
 from tests.delivery.conformance.server import Server, holds, serving
 from tests.eventually import eventually
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with redis_server(tmp_path_factory.mktemp("redis")) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

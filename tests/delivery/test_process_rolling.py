@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from chatserver.client import Client
-from tests.contracts.redis_server import RedisServer, redis_server
+from tests.contracts.redis_server import RedisServer
 from tests.delivery.conformance.front import Front, front
 from tests.delivery.conformance.judge import Judge, Target
 from tests.delivery.conformance.scenarios import Play, playing
@@ -19,12 +19,6 @@ from tests.eventually import eventually
 
 END_S = 90.0
 """Nothing that is waited for takes longer, on a busy machine either."""
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with redis_server(tmp_path_factory.mktemp("redis")) as server:
-        yield server
 
 
 @pytest.fixture

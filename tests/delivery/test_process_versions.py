@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contracts.redis_server import RedisServer, redis_server
+from tests.contracts.redis_server import RedisServer
 from tests.delivery.conformance.nodes import all_serving, generation, node, told_by
 from tests.delivery.conformance.scenarios import playing
 from tests.delivery.conformance.server import ROOT, Server, holds
@@ -42,12 +42,6 @@ def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with tarfile.open(fileobj=BytesIO(packed.stdout)) as archive:
         archive.extractall(tree, filter="data")
     return tree
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with redis_server(tmp_path_factory.mktemp("redis")) as server:
-        yield server
 
 
 def older(redis: RedisServer, directory: Path, tree: Path) -> Server:

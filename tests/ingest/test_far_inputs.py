@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,28 +11,13 @@ import pytest
 from chatserver.ingest.elsewhere.errands import BLOCK, READ
 from chatserver.ingest.elsewhere.inputs import FarInputs
 from chatserver.ingest.elsewhere.stores import Far
-from chatserver.ingest.ingestion import Ingestion
-from chatserver.ingest.ledger_sqlite import SqliteLedger
 from chatserver.ingest.spool import Spool
-from graph.embedded.library import SqliteLibrary
-from graph.embedded.records import SqliteRecordStore
-from graph.embedded.store import SqliteGraphStore
-from retrieval.embedded.database import Database
-from retrieval.embedded.documents import SqliteDocumentStore
 from retrieval.errors import Permanent
 from tests.contracts.far_directory import far_directory
-from tests.contracts.redis_server import RedisServer, require_redis
-from tests.ingest.worker import SPACE, ScriptedEmbedder
+from tests.contracts.redis_server import RedisServer
+from tests.ingest.worker import data_directory
 
 T = TypeVar("T")
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    require_redis()
-    server = RedisServer(tmp_path_factory.mktemp("redis")).start()
-    yield server
-    server.kill()
 
 
 @pytest.fixture
@@ -42,14 +27,11 @@ def spool(tmp_path: Path) -> Spool:
 
 @pytest.fixture
 async def far(redis: RedisServer, tmp_path: Path, spool: Spool) -> AsyncIterator[Far]:
-    db, ledger = await Database.open(tmp_path / "knowledge.db"), await SqliteLedger.open(tmp_path / "ledger.db")
-    documents, graph = await SqliteDocumentStore.open(db), await SqliteGraphStore.open(db)
-    library, records = await SqliteLibrary.open(db, SPACE), await SqliteRecordStore.open(db)
-    ingestion = Ingestion(documents, library, ScriptedEmbedder(), graph, records)
-    async with far_directory(redis.url, ingestion, ledger, spool) as way:
+    async with (
+        data_directory(tmp_path) as (ingestion, _, ledger),
+        far_directory(redis.url, ingestion, ledger, spool) as way,
+    ):
         yield way
-    await ledger.aclose()
-    await db.aclose()
 
 
 async def at_once(work: Callable[[], Awaitable[T]]) -> T:

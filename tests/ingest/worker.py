@@ -123,6 +123,25 @@ class Worker:
 
 
 @asynccontextmanager
+async def data_directory(
+    directory: Path, embedder: ScriptedEmbedder | None = None, extractor: ScriptedExtractor | None = None
+) -> AsyncIterator[tuple[Ingestion, SqliteDocumentStore, SqliteLedger]]:
+    """The embedded stores of a directory, what fills them, and the ledger of what it has paid for."""
+    async with AsyncExitStack() as stack:
+        db = await Database.open(directory / "knowledge.db")
+        stack.push_async_callback(db.aclose)
+        ledger = await SqliteLedger.open(directory / "ledger.db")
+        stack.push_async_callback(ledger.aclose)
+        await SqliteVectorStore.open(db, SPACE)
+        documents = await SqliteDocumentStore.open(db)
+        graph, library = await SqliteGraphStore.open(db), await SqliteLibrary.open(db, SPACE)
+        records = await SqliteRecordStore.open(db)
+        embedder = embedder or ScriptedEmbedder()
+        ingestion = Ingestion(documents, library, embedder, graph, records, extractor=extractor, paid=ledger)
+        yield ingestion, documents, ledger
+
+
+@asynccontextmanager
 async def worker(
     directory: Path,
     *,
@@ -133,22 +152,7 @@ async def worker(
 ) -> AsyncIterator[Worker]:
     embedder = embedder or ScriptedEmbedder()
     async with AsyncExitStack() as stack:
-        db = await Database.open(directory / "knowledge.db")
-        stack.push_async_callback(db.aclose)
-        ledger = await SqliteLedger.open(directory / "ledger.db")
-        stack.push_async_callback(ledger.aclose)
-        await SqliteVectorStore.open(db, SPACE)
-        documents = await SqliteDocumentStore.open(db)
-        graph, records = await SqliteGraphStore.open(db), await SqliteRecordStore.open(db)
-        ingestion = Ingestion(
-            documents,
-            await SqliteLibrary.open(db, SPACE),
-            embedder,
-            graph,
-            records,
-            extractor=extractor,
-            paid=ledger,
-        )
+        ingestion, documents, ledger = await stack.enter_async_context(data_directory(directory, embedder, extractor))
         spool = Spool(directory / "spool")
         log = answers or MemoryAnswerLog()
         stack.push_async_callback(log.aclose)
