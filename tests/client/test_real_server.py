@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -16,6 +15,7 @@ from chatserver.cli.reach import own_server
 from chatserver.client import Answer, Backoff, Client, Entry, Rejected
 from chatserver.models.scripted import parse_script
 from chatserver.settings import Model, Settings, Storage
+from tests.ports import free_port
 
 QUESTION = "/script tokens=20"
 SOON = Backoff(base_s=0.001, cap_s=0.2)
@@ -79,7 +79,7 @@ async def test_read_answers_are_not_told_again(url: str) -> None:
         assert resumed.id == left.id
         assert contiguous(entries)
         assert resumed.answer.text == parse_script("/script tokens=10").text()
-    async with Client(url) as third, asyncio.timeout(10):
+    async with Client(url) as third, asyncio.timeout(60):
         while await third.resume("c"):  # noqa: ASYNC110 - an ack has no reply, a resume may overtake it
             await asyncio.sleep(0.01)
 
@@ -156,9 +156,7 @@ def kill_all(process: "subprocess.Popen[str]") -> None:
 async def test_a_killed_server_loses_nothing(tmp_path: Path) -> None:
     """SIGKILL in the middle of an answer and a restart on the same data: the reader gets the whole answer, each text
     once, and what was withdrawn by the takeover is marked."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     question = "/script tokens=100 delay_ms=10"
     with serving(port, tmp_path) as process:
         client = Client(f"http://127.0.0.1:{port}", backoff=Backoff(base_s=0.05, cap_s=0.2))

@@ -16,7 +16,8 @@ from chatserver.answers.redis import RedisAnswerLog
 from chatserver.answers.sqlite import SqliteAnswerLog
 from chatserver.answers.states import AnswerState
 from tests.contracts.redis_cluster import shared_cluster
-from tests.contracts.redis_server import RedisServer, free_port, require_redis
+from tests.contracts.redis_server import RedisServer, require_redis
+from tests.ports import free_port
 
 LEASE_S = 10.0
 

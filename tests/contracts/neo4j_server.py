@@ -10,7 +10,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -19,7 +18,9 @@ import pytest
 from neo4j import Driver, GraphDatabase
 from neo4j.exceptions import DriverError
 
-START_S = 50.0
+from tests.ports import free_port
+
+START_S = 90.0
 CLASSPATH = Path(sys.prefix) / "neo4j.classpath"
 USERNAME, PASSWORD = "neo4j", "for-tests-only"
 
@@ -65,7 +66,7 @@ class Neo4jServer:
 
     def start(self) -> "Neo4jServer":
         """On the port that it had before, or on a free one."""
-        self.port = self.port or _free_port()
+        self.port = self.port or free_port()
         first = not (self.directory / "neo4j.conf").exists()
         (self.directory / "neo4j.conf").write_text(_CONFIGURATION.format(port=self.port))
         main = "org.neo4j.server.CommunityEntryPoint"
@@ -103,7 +104,7 @@ class Neo4jServer:
         """As when the machine kills it."""
         assert self._process is not None
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(60)
 
     def _wait(self) -> None:
         """Until it answers on its port."""
@@ -131,12 +132,6 @@ class Neo4jServer:
             except DriverError:
                 if time.monotonic() > deadline:
                     raise
-
-
-def _free_port() -> int:
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 _started: list[Neo4jServer] = []

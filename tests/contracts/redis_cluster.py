@@ -11,7 +11,8 @@ from functools import cache
 from pathlib import Path
 
 from chatserver.redis.slots import SLOTS, slot_of
-from tests.contracts.redis_server import RedisServer, free_port, redis_server
+from tests.contracts.redis_server import RedisServer, redis_server
+from tests.ports import free_port
 
 MASTERS = 3
 _JOIN_S = 60.0

@@ -4,7 +4,6 @@ import atexit
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-START_S = 10.0
+START_S = 60.0
 JOURNALED = ("--appendonly", "yes", "--appendfsync", "everysec", "--auto-aof-rewrite-percentage", "0")
 """Options of one that keeps what it was told, in one file."""
 
@@ -26,13 +25,6 @@ def require_redis() -> None:
     if shutil.which("redis-server") is None:
         message = "Debian's redis-server is not installed"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass
@@ -94,7 +86,7 @@ class RedisServer:
         """As when the machine kills it; nothing is saved."""
         assert self._process is not None
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(60)
 
     def journal_size(self) -> int:
         """Bytes of the append-only file; with `JOURNALED`."""

@@ -29,8 +29,9 @@ from tests.delivery.conformance.front import front
 from tests.delivery.conformance.judge import Closed, Judge, Refused, read_back
 from tests.delivery.conformance.proxy import proxy
 from tests.delivery.conformance.scenarios import Play, playing
-from tests.delivery.conformance.server import LOGS, Server, free_port, scripted_text, serving
+from tests.delivery.conformance.server import LOGS, Server, scripted_text, serving
 from tests.delivery.disturbances import Disturbances, ManyNodes, OneServer
+from tests.ports import free_port
 
 ROUND_S = 20.0
 END_S = 90.0

@@ -18,8 +18,9 @@ from tests.delivery.conformance.judge import Target
 from tests.delivery.conformance.nodes import all_serving, generation, node, told_by
 from tests.delivery.conformance.proxy import Proxy, proxy
 from tests.delivery.conformance.scenarios import playing
-from tests.delivery.conformance.server import Server, free_port, holds, scripted_question, serving
+from tests.delivery.conformance.server import Server, holds, scripted_question, serving
 from tests.eventually import eventually
+from tests.ports import free_port
 
 SOON_S = 60.0
 """The machine may be busy."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.contracts.redis_server import free_port
+from tests.ports import free_port
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "nginx"
 START_S = 30.0

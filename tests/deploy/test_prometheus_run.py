@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from tests.access.tokens import KEY, token
-from tests.delivery.conformance.server import ROOT, Server, free_port
+from tests.delivery.conformance.server import ROOT, Server
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 SHIPPED = ROOT / "deploy" / "prometheus"

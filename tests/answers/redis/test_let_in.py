@@ -13,7 +13,7 @@ from chatserver.answers.redis_report import describe
 from tests.answers.redis.conftest import Opener
 from tests.contracts.answer_logs import begun, entry, read_all
 from tests.contracts.redis_server import RedisServer, redis_server
-from tests.delivery.conformance.server import free_port
+from tests.ports import free_port
 
 KEYS = ("~cs:*", "&cs:*")
 COMMANDS = ("+@all", "-@dangerous", "+info")

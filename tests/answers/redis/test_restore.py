@@ -14,8 +14,8 @@ from chatserver.redis.address import Address
 from tests.contracts.answer_logs import batch, begun, claimed, entry, question, read_all
 from tests.contracts.redis_server import RedisServer, redis_server
 from tests.delivery.conformance.proxy import proxy
-from tests.delivery.conformance.server import free_port
 from tests.eventually import eventually
+from tests.ports import free_port
 
 LEASE_S = 30.0
 
@@ -230,7 +230,7 @@ async def test_appends_wait_and_are_made_in_order_when_redis_was_away(log: Redis
     for _ in range(3):
         with pytest.raises(LogUnavailable):
             await log.append(claim, batch(1, 2), LEASE_S)
-    assert asyncio.get_running_loop().time() - began < 1.0
+    assert asyncio.get_running_loop().time() - began < 4.0
     redis.start()
     await reconnected(log)
     assert await log.append(claim, batch(1, 2), LEASE_S) == Appended(3, False)

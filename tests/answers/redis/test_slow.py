@@ -12,8 +12,8 @@ from chatserver.generation.generations import Generations
 from tests.contracts.answer_logs import question
 from tests.contracts.redis_server import redis_server
 from tests.delivery.conformance.proxy import proxy
-from tests.delivery.conformance.server import free_port
 from tests.delivery.served import ScriptedPipeline
+from tests.ports import free_port
 
 PACE = Pace(lease_s=60.0, linger_s=0.0, batch_entries=16, buffer_entries=64)
 WORDS = 1500

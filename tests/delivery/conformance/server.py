@@ -20,10 +20,10 @@ import pytest
 from chatserver.models.scripted import parse_script
 from tests.contracts.redis_cluster import shared_cluster
 from tests.contracts.redis_server import RedisServer, standalone_redis
-from tests.contracts.redis_server import free_port as free_port
 from tests.delivery.conformance.checker import Report
 from tests.delivery.conformance.judge import Target
 from tests.delivery.conformance.scenarios import Play
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 START_S = 60.0
@@ -250,9 +250,9 @@ class Server:
         for process in self.processes():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        self.wait(10)
+        self.wait(60)
 
-    def stop(self, within_s: float = 15.0) -> int:
+    def stop(self, within_s: float = 60.0) -> int:
         """SIGTERM, and its exit code."""
         self.signal(signal.SIGTERM)
         return self.wait(within_s)
@@ -291,11 +291,11 @@ def serving(server: Server, *, ready: bool = True) -> Iterator[Server]:
         if not server.may_fail:
             code = server.wait(0) if server.has_ended() else server.stop()
             assert code in (0, -signal.SIGTERM, -signal.SIGKILL), f"exit code {code}\n{server.printed()}"
-            _, left = psutil.wait_procs(server.processes(), timeout=5)
+            _, left = psutil.wait_procs(server.processes(), timeout=30)
             assert not left, f"left behind: {left}"
             assert not server.noise(), server.printed()
     finally:
         for process in server.processes():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        server.wait(10)
+        server.wait(60)
