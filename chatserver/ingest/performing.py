@@ -25,8 +25,8 @@ log = structlog.get_logger(__name__)
 
 TOLD_PROBLEMS: Final = 1_000
 """Problems that a job's log names; of further ones the result has the number."""
-_TICK_S: Final = 0.25
-_TICK_SHARE: Final = 0.01  # of the time so far: a long job's log grows with the logarithm of its time
+TICK_S: Final = 0.25
+TICK_SHARE: Final = 0.01  # of the time so far: a long job's log grows with the logarithm of its time
 _FIRST_WAIT_S: Final = 1.0
 _LONGEST_WAIT_S: Final = 30.0
 
@@ -62,7 +62,7 @@ class IngestPipeline:
         work = asyncio.create_task(run.work(), name=f"job {question.answer}")
         try:
             while not work.done():
-                await asyncio.wait({work}, timeout=max(_TICK_S, _TICK_SHARE * (self._clock() - began)))
+                await asyncio.wait({work}, timeout=max(TICK_S, TICK_SHARE * (self._clock() - began)))
                 for chunk in run.news():
                     yield chunk
             closing = await _closing(work)

@@ -36,7 +36,7 @@ def connect(server: ChatV1Server, pauses: Pauses) -> Callable[..., Client]:
         return Client(
             server.url,
             backoff=Backoff(base_s=1.0, cap_s=8.0, give_up_after_s=options.get("give_up_after_s")),
-            timeout_s=5.0,
+            timeout_s=60.0,
             random=lambda: 0.5,
             sleep=pauses,
         )

@@ -40,7 +40,7 @@ async def taken(answer: AnswerStream) -> list[Entry]:
 
 
 async def settled(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - the condition is the test server's state
             await asyncio.sleep(0.001)
 
@@ -341,6 +341,7 @@ async def test_a_silent_server_is_replaced(server: ChatV1Server, connect: Connec
     server.heartbeat_s = 0.05
     server.plans = [Plan(deaf=True)]
     async with connect() as client:
+        server.heartbeat_s = 5.0
         assert (await client.ask("q").result()).text == TEXT
     assert server.connections == 2
     assert server.of_type("ping")
@@ -348,11 +349,11 @@ async def test_a_silent_server_is_replaced(server: ChatV1Server, connect: Connec
 
 async def test_a_quiet_answer_is_kept_alive(server: ChatV1Server, connect: Connect) -> None:
     """Pings keep a connection whose answer is silent for many heartbeats."""
-    server.heartbeat_s = 0.02
+    server.heartbeat_s = 0.25
     async with connect() as client:
         answer = client.ask("open")
         await anext(answer)
-        await settled(lambda: len(server.of_type("ping")) >= 5)
+        await settled(lambda: len(server.of_type("ping")) >= 3)
         server.logs["a1"].append(*SCRIPT[5:])
         await taken(answer)
     assert server.connections == 1

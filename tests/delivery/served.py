@@ -112,7 +112,7 @@ class System:
 
     async def sealed(self, answer: str) -> AnswerMeta:
         """The answer, once it is sealed."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (meta := await self.answers.meta(answer)) is None or not meta.state.sealed:  # noqa: ASYNC110
                 await asyncio.sleep(0.002)
         return meta
@@ -187,7 +187,7 @@ async def _listening(app: Starlette, system: System) -> AsyncIterator[None]:
     system.server = uvicorn.Server(config)
     serving = asyncio.create_task(system.server._serve([listener]))
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not system.server.started:  # noqa: ASYNC110 - uvicorn has no event for it
                 await asyncio.sleep(0.001)
         yield
@@ -208,7 +208,7 @@ class Tab:
         await self.socket.send(orjson.dumps({"type": type, **fields}).decode())
 
     async def next(self) -> dict[str, Any]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             event: dict[str, Any] = orjson.loads(await self.socket.recv())
         self.events.append(event)
         return event

@@ -122,7 +122,7 @@ async def manager(log: SlowLog) -> AsyncIterator[ConnectionManager]:
 @asynccontextmanager
 async def serving(manager: ConnectionManager, peer: Peer) -> AsyncIterator[None]:
     """The connection of `peer`, until the peer leaves."""
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(manager.serve(peer, Identity("ada"), Session(LIMITS)))
         yield
         peer.read(EVERYTHING)

@@ -3,8 +3,10 @@
 import asyncio
 import re
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -79,7 +81,7 @@ async def test_killed_at_a_point(sibling: Server, fault: str) -> None:
             died_at = time.monotonic()
             client.target = sibling.target()
             await client.finish(chat)
-            assert server.wait(5) == -signal.SIGKILL
+            assert server.wait(30) == -signal.SIGKILL
             told_at_death = fault == "before-terminal"
             assert told_at_death or since_death(client, died_at) < SOON_S + SLACK_S
             report = await holds(play, sibling)
@@ -107,6 +109,27 @@ async def test_killed_in_the_takeover(data: Path, log: str, fault: str) -> None:
     assert report.counts["takeovers"] == (1 if fault == "in-takeover" else 2)
 
 
+async def freeze(server: Server, pid: int) -> None:
+    """Stopped between two commits: one that is stopped within one keeps SQLite's lock, and all others wait for it."""
+    while True:
+        server.signal(signal.SIGSTOP, pid)
+        if server.log != "sqlite" or await asyncio.to_thread(is_free, server.data / "answers.db"):
+            return
+        server.signal(signal.SIGCONT, pid)
+        await asyncio.sleep(0.01)
+
+
+def is_free(path: Path) -> bool:
+    """Whether somebody else may write now, or soon."""
+    with closing(sqlite3.connect(path, timeout=0.5, isolation_level=None)) as db:
+        try:
+            db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        db.execute("ROLLBACK")
+    return True
+
+
 async def test_frozen_past_its_lease(sibling: Server) -> None:
     """A process that is stopped for longer than its lease and then goes on: its answer was taken over, it appends
     nothing more to it, and its model call is cancelled."""
@@ -116,13 +139,13 @@ async def test_frozen_past_its_lease(sibling: Server) -> None:
             await client.until(answer, 20)
             owner = server.owner(answer)
             frozen, other = (server, sibling) if owner == server.pid else (sibling, server)
-            frozen.signal(signal.SIGSTOP, owner)
+            await freeze(frozen, owner)
             watch = play.judge(" at the sibling", target=other.target())
             await watch.come_back(chat)
             await eventually(lambda: other.owner(answer) not in (0, owner), within_s=SOON_S + SLACK_S)
             await watch.entries(30)
             frozen.signal(signal.SIGCONT, owner)
-            await eventually(lambda: "generation fenced" in frozen.printed(), within_s=5)
+            await eventually(lambda: "generation fenced" in frozen.printed(), within_s=30)
             await asyncio.gather(client.finish(chat), watch.finish(chat))
             report = await holds(play, sibling)
             assert dict(sibling.generations())[answer] == 2

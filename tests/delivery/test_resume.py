@@ -91,7 +91,7 @@ async def test_a_stop_of_a_sealed_answer_is_no_error(system: System) -> None:
 
 async def acknowledged(system: System, answer: str, seq: int) -> None:
     """An ack has no reply, and another connection's resume may overtake it: waits until the log has it."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (meta := await system.answers.meta(answer)) is None or meta.acknowledged < seq:  # noqa: ASYNC110
             await asyncio.sleep(0.002)
 

@@ -34,7 +34,7 @@ def problem(response: httpx.Response) -> tuple[int, str]:
 
 async def answered(doors: Doors, answer: str, *, user: str = "ada", chat: str = "c1", text: str = SCRIPT) -> None:
     await doors.system.generations.ask(NewAnswer(answer, "e1", user, chat, f"ask-{answer}", text, 1.0))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (meta := await doors.system.answers.meta(answer)) is None or not meta.state.sealed:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
@@ -302,7 +302,7 @@ async def test_what_is_in_flight(doors: Doors) -> None:
 
 async def inflight(doors: Doors, count: int) -> list[dict[str, Any]]:
     """What the door tells, once there are so many generations."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             seen: list[dict[str, Any]] = (await doors.get("/v1/inflight")).json()["generations"]
             if len(seen) == count:

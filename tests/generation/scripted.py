@@ -149,7 +149,7 @@ async def logged(log: AnswerLog, answer: str = "a1") -> list[Chunk]:
 
 async def sealed(log: AnswerLog, answer: str = "a1") -> AnswerMeta:
     """The answer, once it is sealed."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (meta := await log.meta(answer)) is None or not meta.state.sealed:  # noqa: ASYNC110
             await asyncio.sleep(0.002)
     return meta

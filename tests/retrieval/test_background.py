@@ -54,7 +54,7 @@ def test_closing_is_idempotent_and_cancels_what_runs() -> None:
     started.wait()
     loop.close()
     loop.close()
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
     assert len(outcome) == 1
     assert loop.run(double(1)) == 2

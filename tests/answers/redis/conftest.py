@@ -34,9 +34,9 @@ async def open_log(redis: RedisServer) -> AsyncIterator[Opener]:
 
 @pytest.fixture
 async def log(open_log: Opener) -> RedisAnswerLog:
-    return await open_log(patience_s=1.0)
+    return await open_log()
 
 
 @pytest.fixture
 async def other(open_log: Opener) -> RedisAnswerLog:
-    return await open_log(patience_s=1.0)
+    return await open_log()
