@@ -31,7 +31,7 @@ class Hybrid:
     """`legs` by name, those of `fusion.LEGS`; `links` for one hop over the graph (None: no expansion); `ranker` for
     the order of the best (None: by expanded score), with `count_words` for the weight of the question's words (None:
     they weigh the same).
-    `scale` tells what the embedder's cosines say.
+    `scale` tells what the embedder's cosines say; one that is asked for it has the reference while it can't tell.
     `deadline_s` for legs and expansion together, and once more for reading the passages.
     Raises ValueError for an unknown leg."""
 
@@ -43,7 +43,7 @@ class Hybrid:
         links: Links | None = None,
         ranker: Ranker | None = None,
         count_words: CountWords | None = None,
-        scale: CosineScale = REFERENCE,
+        scale: CosineScale | Callable[[], Awaitable[CosineScale]] = REFERENCE,
         deadline_s: float = 5.0,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -64,10 +64,10 @@ class Hybrid:
         check_texts([query.text])
         filters.parse(query.filter or {})
         deadline = asyncio.get_running_loop().time() + self._deadline_s
-        legs, reports, counted = await self._ask(query, deadline - (1 - _LEGS_SHARE) * self._deadline_s)
+        legs, reports, counted, scale = await self._ask(query, deadline - (1 - _LEGS_SHARE) * self._deadline_s)
         if all(report.state is not LegState.OK for report in reports):
             raise NoLegAnswered(reports)
-        base = fusion.base_scores(legs, self._scale)
+        base = fusion.base_scores(legs, scale)
         links: Sequence[Link] = ()
         if self._links is not None and base:
             following = self._links(query, fusion.ranked(base)[: pool.SOURCES])
@@ -80,16 +80,25 @@ class Hybrid:
         except TimeoutError as error:
             raise Temporary("reading the passages took too long") from error
 
-    async def _ask(self, query: Query, until: float) -> tuple[dict[str, Sequence[Hit]], list[LegReport], Frequencies]:
-        """The legs' hits and reports, and how common the question's words are."""
+    async def _ask(
+        self, query: Query, until: float
+    ) -> tuple[dict[str, Sequence[Hit]], list[LegReport], Frequencies, CosineScale]:
+        """The legs' hits and reports, how common the question's words are, and what cosines say."""
         async with asyncio.TaskGroup() as group:
             counting = group.create_task(self._counted(query, until))
+            scaling = group.create_task(self._scaled(until))
             tasks = {
                 name: group.create_task(self._contain(name, leg(query), until)) for name, leg in self._legs.items()
             }
         ended = {name: task.result() for name, task in tasks.items()}
         hits = {name: found or () for name, (found, _) in ended.items()}
-        return hits, [report for _, report in ended.values()], counting.result()
+        return hits, [report for _, report in ended.values()], counting.result(), scaling.result()
+
+    async def _scaled(self, until: float) -> CosineScale:
+        if isinstance(self._scale, CosineScale):
+            return self._scale
+        told, _ = await self._contain("scale", self._scale(), until)
+        return told or REFERENCE
 
     async def _counted(self, query: Query, until: float) -> Frequencies:
         nothing = pool.uncounted(query.text)

@@ -1,7 +1,7 @@
 """The stores, and the ways to ask them."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 from chatserver.guards.watch import Counts, Watch
@@ -9,13 +9,14 @@ from chatserver.ingest.calibration import Calibration
 from chatserver.ingest.enriching import Extractor
 from chatserver.ingest.formats.isolated import IsolatedParser
 from chatserver.ingest.formats.parsed import Bounds
-from chatserver.ingest.ingestion import Ingestion
+from chatserver.ingest.ingestion import Ingestion, Settled
 from chatserver.ingest.ledger import Ledger, Unpaid
 from chatserver.ingest.ledger_sqlite import SqliteLedger
 from chatserver.ingest.library import SteppedLibrary
 from chatserver.ingest.reembed import reembed
 from chatserver.ingest.removal import Removal
 from chatserver.ingest.report import Progress
+from chatserver.ingest.scaling import Scaling
 from chatserver.models.calibration import foreign_name
 from chatserver.models.extractive import ExtractiveModel
 from chatserver.models.limits import LimitsStore
@@ -36,14 +37,17 @@ from graph.ports import GraphStore, Library, RecordStore
 from retrieval.embedded.database import Database
 from retrieval.embedded.documents import SqliteDocumentStore
 from retrieval.embedded.keywords import SqliteKeywordIndex
+from retrieval.embedded.scales import SqliteScales
 from retrieval.embedded.staging import SqliteVectorStaging
+from retrieval.embedded.vectors import SqliteVectorStore
+from retrieval.embedders.wordllama import WordLlamaEmbedder
 from retrieval.errors import Permanent
 from retrieval.fusion import GRAPH, KEYWORD, VECTOR
 from retrieval.hybrid import Hybrid
 from retrieval.legs import count_words, keyword_leg, vector_leg
-from retrieval.ports import DocumentStore, Embedder, Leg
+from retrieval.ports import DocumentStore, Embedder, Leg, VectorStore
 from retrieval.ranker import trained
-from retrieval.scale import scale_of
+from retrieval.scale import means, scale_of
 from retrieval.types import Space
 
 
@@ -101,6 +105,7 @@ async def open_knowledge(
         graph, records = await stack.enter_async_context(open_graph(settings, database, upstreams))
         ledger = await SqliteLedger.open(settings.storage.data_dir / "ledger.db")
         stack.push_async_callback(ledger.aclose)
+        scaling = await _scaling(embedder, documents, vectors, database)
         legs: dict[str, Leg] = {
             VECTOR: vector_leg(embedder, vectors),
             KEYWORD: keyword_leg(keywords),
@@ -112,7 +117,7 @@ async def open_knowledge(
             links=GraphLinks(graph),
             ranker=trained(embedder.name),
             count_words=count_words(keywords),
-            scale=scale_of(embedder.name),
+            scale=scale_of(embedder.name) if embedder.name in means() else scaling.scale,
             deadline_s=settings.retrieval.deadline_s,
         )
         # Stores that share a file store a document in one transaction.
@@ -137,7 +142,7 @@ async def open_knowledge(
             batch=settings.ingest.batch,
             calls=settings.ingest.calls,
             hashed_space=_hashed(settings, space, extractor),
-            settled=_calibration(settings, documents, hybrid, embedder, limits).settle,
+            settled=_settling(scaling, _calibration(settings, documents, hybrid, embedder, limits)),
         )
         removal = Removal(library, graph, records)
         yield Knowledge(documents, graph, records, hybrid, ingestion, embedder, limits, upstreams, ledger, removal)
@@ -168,6 +173,23 @@ def _calibration(
     )
 
 
+async def _scaling(
+    embedder: Embedder, documents: SqliteDocumentStore, vectors: VectorStore, database: Database
+) -> Scaling:
+    scales = await SqliteScales.open(database)
+    return Scaling(embedder, documents, vectors, scales, lambda: aclosing(WordLlamaEmbedder()))
+
+
+def _settling(scaling: Scaling, calibration: Calibration) -> Settled:
+    """The scale first: limits are measured by searches."""
+
+    async def settle(namespace: str) -> None:
+        await scaling.settle(namespace)
+        await calibration.settle(namespace)
+
+    return settle
+
+
 async def reembed_knowledge(settings: Settings, progress: Progress) -> int:
     """Makes all vectors anew with the configured embedder; tells how many. See `chatserver.ingest.reembed`.
     Raises `Permanent` when vectors are on Pinecone."""
@@ -181,5 +203,10 @@ async def reembed_knowledge(settings: Settings, progress: Progress) -> int:
         upstreams = Upstreams.guarded(settings, Counts())
         embedder = await stack.enter_async_context(open_embedder(settings, upstreams))
         documents = await SqliteDocumentStore.open(database)
-        staging = await SqliteVectorStaging.open(database, Space(embedder.name, embedder.dimension))
-        return await reembed(staging, documents, embedder, progress=progress)
+        space = Space(embedder.name, embedder.dimension)
+        staging = await SqliteVectorStaging.open(database, space)
+        replaced = await reembed(staging, documents, embedder, progress=progress)
+        scaling = await _scaling(embedder, documents, await SqliteVectorStore.open(database, space), database)
+        for namespace in await documents.namespaces():
+            await scaling.settle(namespace)
+        return replaced

@@ -89,8 +89,8 @@ def refusing(status: int, retry_after: str | None = None, code: str | None = Non
 
 class OpenAIServer:
     """One `answer` for every completion, one `filling` for every form that is to be filled in by a strict schema,
-    vectors for every embedding unless it is `refusing`; remembers what it was asked (`forms` apart) and over which
-    connections, and whether a stalled stream was closed."""
+    vectors for every embedding (of a text's hash, or what `embeds` makes) unless it is `refusing`; remembers what it
+    was asked (`forms` apart) and over which connections, and whether a stalled stream was closed."""
 
     def __init__(self, url: str = "") -> None:
         self.url = url
@@ -99,6 +99,7 @@ class OpenAIServer:
     def reset(self) -> None:
         self.answer: Answer = streaming(*HELLO)
         self.filling: Answer = completing(json.dumps(RETRIEVE))
+        self.embeds: Callable[[str], list[float]] | None = None
         self.refusing: Answer | None = None
         self.asked: list[tuple[dict[str, Any], str]] = []
         self.forms: list[tuple[dict[str, Any], str]] = []
@@ -130,7 +131,7 @@ class OpenAIServer:
         await asyncio.sleep(self.latency_s)
         self.under_way -= 1
         data = [
-            {"object": "embedding", "index": index, "embedding": self._spelled(text, body.get("encoding_format"))}
+            {"object": "embedding", "index": index, "embedding": _spelled(self.vector(text), body)}
             for index, text in enumerate(body["input"])
         ]
         data.reverse()  # the index tells the order, the list does not
@@ -138,13 +139,10 @@ class OpenAIServer:
         return JSONResponse({"object": "list", "data": data, "model": body["model"], "usage": usage})
 
     def vector(self, text: str) -> list[float]:
-        """A text's vector is made of its hash."""
+        if self.embeds is not None:
+            return self.embeds(text)
         digest = hashlib.sha512(text.encode()).digest()
         return list(array("f", [digest[n % 64] / 255 for n in range(self.dimension)]))
-
-    def _spelled(self, text: str, form: str | None) -> list[float] | str:
-        vector = self.vector(text)
-        return base64.b64encode(array("f", vector).tobytes()).decode() if form == "base64" else vector
 
     async def _note(self, request: Request) -> dict[str, Any]:
         assert request.client is not None
@@ -167,6 +165,11 @@ class OpenAIServer:
             return StreamingResponse(body(), media_type="text/event-stream")
 
         return answer
+
+
+def _spelled(vector: list[float], body: dict[str, Any]) -> list[float] | str:
+    packed = body.get("encoding_format") == "base64"
+    return base64.b64encode(array("f", vector).tobytes()).decode() if packed else vector
 
 
 @asynccontextmanager

@@ -8,8 +8,9 @@ from benchmarks.calibrate import keep, run
 from retrieval.embedders.minilm import MiniLmEmbedder
 from retrieval.embedders.wordllama import WordLlamaEmbedder
 from retrieval.fusion import VECTOR, base_scores
-from retrieval.scale import DEFAULT, REFERENCE, CosineScale, means, measured, scale_of
+from retrieval.scale import DEFAULT, REFERENCE, CosineScale, Means, alike, means, means_over, measured, scale_of
 from retrieval.types import Hit
+from tests.ingest.crowded import crowded
 
 
 def test_a_scale_maps_cosines_to_shares() -> None:
@@ -53,6 +54,23 @@ def test_another_embedder_has_its_own_shares() -> None:
     assert base_scores(legs, crowded)["a"] < base_scores(legs)["a"] / 2
 
 
+def test_a_crowded_space_is_measured_as_what_it_is() -> None:
+    """Where all cosines are 0.7 and a share of 0.3 of the default embedder's, floor and span are just that."""
+    texts = [f"The pump P-{n} feeds the {part}." for n, part in enumerate(("tower", "chiller", "valve", "heat sink"))]
+    told = asyncio.run(WordLlamaEmbedder().embed([f"What does P-{n} feed?" for n in range(4)] + texts))
+    found = [crowded(vector) for vector in told]
+    scale = alike(means_over(found[:4], found[4:]), means_over(told[:4], told[4:]))
+    assert (scale.floor, scale.span) == pytest.approx((0.7 + 0.3 * REFERENCE.floor, 0.3 * REFERENCE.span))
+
+
+def test_what_tells_nothing_apart_has_no_scale_beside_the_default_either() -> None:
+    """In either space."""
+    apart, same = Means(background=0.1, best=0.6), Means(background=0.8, best=0.8)
+    for found, default in ((same, apart), (apart, same)):
+        with pytest.raises(ValueError):
+            alike(found, default)
+
+
 def test_one_that_was_not_measured_has_the_default() -> None:
-    """A model of a server, say."""
+    """A model of a server before its first ingest, say."""
     assert scale_of("some-model") == REFERENCE
