@@ -15,7 +15,7 @@ from retrieval.errors import NoLegAnswered, RetrievalError, Temporary
 from retrieval.ports import CountWords, DocumentStore, Leg, Links
 from retrieval.ranker import Ranker
 from retrieval.reasons import EXPANSION, best_links, ranks, reasons, via
-from retrieval.scale import REFERENCE, CosineScale
+from retrieval.scale import REFERENCE, AskScale, CosineScale
 from retrieval.types import Found, Frequencies, Hit, LegReport, LegState, Link, Passage, Query, RankedPassage
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ class Hybrid:
     """`legs` by name, those of `fusion.LEGS`; `links` for one hop over the graph (None: no expansion); `ranker` for
     the order of the best (None: by expanded score), with `count_words` for the weight of the question's words (None:
     they weigh the same).
-    `scale` tells what the embedder's cosines say; one that is asked for it has the reference while it can't tell.
+    `scale` tells what the embedder's cosines say.
     `deadline_s` for legs and expansion together, and once more for reading the passages.
     Raises ValueError for an unknown leg."""
 
@@ -43,7 +43,7 @@ class Hybrid:
         links: Links | None = None,
         ranker: Ranker | None = None,
         count_words: CountWords | None = None,
-        scale: CosineScale | Callable[[], Awaitable[CosineScale]] = REFERENCE,
+        scale: CosineScale | AskScale = REFERENCE,
         deadline_s: float = 5.0,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:

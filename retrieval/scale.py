@@ -14,11 +14,12 @@ its share of them.
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Final, Protocol, TypedDict
+from operator import mul
+from typing import Final, Protocol, TypeAlias, TypedDict
 
 from retrieval.types import Space, Vector
 
@@ -32,6 +33,16 @@ class CosineScale:
 
     def share(self, cosine: float) -> float:
         return min(1.0, max(0.0, (cosine - self.floor) / self.span))
+
+    def as_default(self, cosine: float) -> float:
+        """The default embedder's cosine of the same share: what limits that were found with that one are held to."""
+        if self == REFERENCE:
+            return cosine
+        return REFERENCE.floor + REFERENCE.span * (cosine - self.floor) / self.span
+
+
+AskScale: TypeAlias = Callable[[], Awaitable[CosineScale]]
+"""Tells what cosines say now. Never fails: who does not know tells the reference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,11 @@ REFERENCE: Final = CosineScale(floor=0.1, span=0.7)
 """Of the default embedder."""
 
 
+async def reference() -> CosineScale:
+    """Where it is the default embedder, or none."""
+    return REFERENCE
+
+
 def measured(background: float, best: float) -> CosineScale:
     """The scale on which these have the shares that the default embedder's have on the reference. Raises ValueError
     as `alike` does."""
@@ -92,6 +108,11 @@ def means_over(questions: Sequence[Vector], passages: Sequence[Vector]) -> Means
     }
 
 
+def cosine(one: Vector, other: Vector) -> float:
+    """Neither is zero; their lengths don't matter."""
+    return _dot(one, other) / (math.hypot(*one) * math.hypot(*other))
+
+
 def _unit(vector: Vector) -> list[float]:
     length = math.hypot(*vector)
     return [x / length for x in vector]
@@ -102,7 +123,7 @@ def _mean(vectors: Sequence[Sequence[float]]) -> list[float]:
 
 
 def _dot(one: Sequence[float], other: Sequence[float]) -> float:
-    return sum(x * y for x, y in zip(one, other, strict=True))
+    return float(sum(map(mul, one, other)))
 
 
 @cache

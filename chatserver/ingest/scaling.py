@@ -16,7 +16,7 @@ from chatserver.models.calibration import own_question
 from retrieval.chunking import embedded_text
 from retrieval.errors import RetrievalError
 from retrieval.ports import Embedder
-from retrieval.scale import REFERENCE, CosineScale, Measured, ScaleStore, alike, means, means_over
+from retrieval.scale import REFERENCE, CosineScale, Measured, ScaleStore, alike, means, means_over, scale_of
 from retrieval.types import Passage, Space, Vector
 
 log = structlog.get_logger(__name__)
@@ -48,8 +48,14 @@ class Scaling:
     default: Callable[[], AbstractAsyncContextManager[Embedder]]
 
     async def scale(self) -> CosineScale:
-        """The one to search with. Raises `RetrievalError`."""
-        kept = await self.store.get(self._space)
+        """An `AskScale`."""
+        if self.embedder.name in means():
+            return scale_of(self.embedder.name)
+        try:
+            kept = await self.store.get(self._space)
+        except RetrievalError as error:
+            log.warning("scale of cosines not read", code=error.code)
+            return REFERENCE
         return kept.scale if kept else REFERENCE
 
     async def settle(self, namespace: str) -> None:

@@ -24,6 +24,7 @@ from graph.totals import is_total
 from graph.types import Fact
 from retrieval.errors import RetrievalError
 from retrieval.ports import Embedder
+from retrieval.scale import AskScale, CosineScale, cosine, reference
 from retrieval.text import Language, words
 from retrieval.types import Passage, Vector
 
@@ -67,9 +68,14 @@ class ExtractiveModel:
     name = "extractive"
 
     def __init__(
-        self, embedder: Embedder | None = None, weights: Weights | None = None, limits: LimitsStore | None = None
+        self,
+        embedder: Embedder | None = None,
+        weights: Weights | None = None,
+        limits: LimitsStore | None = None,
+        scale: AskScale = reference,
     ) -> None:
         self._embedder = embedder
+        self._scale = scale
         self._weights = weights or shipped()
         self._limits = limits
 
@@ -90,7 +96,7 @@ class ExtractiveModel:
         passages = [ranked.passage for ranked in request.context.passages]
         among = await asyncio.to_thread(candidates, passages)
         vectors = await self._embed(_asked(request), passages, among)
-        return await asyncio.to_thread(_sight, request, passages, among, vectors)
+        return await asyncio.to_thread(_sight, request, passages, among, vectors, await self._scale())
 
     async def aclose(self) -> None:
         """Nothing is held: the embedder belongs to who gave it."""
@@ -163,17 +169,17 @@ def _most(context: Context, tier: Tier) -> int:
 
 
 def _sight(
-    request: ModelRequest, passages: Sequence[Passage], among: Sequence[Candidate], vectors: Sequence[Vector] | None
+    request: ModelRequest,
+    passages: Sequence[Passage],
+    among: Sequence[Candidate],
+    vectors: Sequence[Vector] | None,
+    scale: CosineScale,
 ) -> Sight:
     language = _language(request)
-    cosines = [_dot(vectors[0], vector) for vector in vectors[1:]] if vectors else None
+    cosines = [scale.as_default(cosine(vectors[0], vector)) for vector in vectors[1:]] if vectors else None
     rows = features(_asked(request), language, passages, among, cosines)
     covered = coverage(_asked(request), language, passages)
     return Sight(tuple(among), tuple(rows), covered, max(cosines) if cosines else UNKNOWN)
-
-
-def _dot(a: Vector, b: Vector) -> float:
-    return sum(x * y for x, y in zip(a, b, strict=True))
 
 
 def _tier(confidence: float, on_topic: float, covered: Coverage, limits: Limits) -> Tier:

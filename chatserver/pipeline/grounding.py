@@ -21,8 +21,6 @@ import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
-from operator import mul
 from typing import Any
 
 from chatserver.models.composition import unmarked
@@ -30,8 +28,8 @@ from chatserver.models.sentences import split
 from chatserver.pipeline.citations import Source, claims
 from retrieval.errors import RetrievalError
 from retrieval.ports import Embedder
+from retrieval.scale import AskScale, cosine, reference
 from retrieval.text import content_stems
-from retrieval.types import Vector
 
 WORDS = 0.75
 FEW_WORDS = 0.25
@@ -132,8 +130,9 @@ def _numbers(words: str) -> frozenset[str]:
 class Grounding:
     """`limit_s` is for the vectors of one answer; without them, or an embedder, the words alone decide."""
 
-    def __init__(self, embedder: Embedder | None = None, *, limit_s: float = 1.0) -> None:
+    def __init__(self, embedder: Embedder | None = None, scale: AskScale = reference, *, limit_s: float = 1.0) -> None:
         self._embedder = embedder
+        self._scale = scale
         self._limit_s = limit_s
 
     async def of(self, text: str, sources: Sequence[Source]) -> Mapping[str, Any]:
@@ -142,7 +141,7 @@ class Grounding:
         supported = {n for n, share in enumerate(shares) if share >= WORDS}
         left = [n for n, share in enumerate(shares) if FEW_WORDS <= share < WORDS]
         meant = await self._meant([(found[n].words, behinds[n].sentences) for n in left]) if left else []
-        supported |= {n for n, cosine in zip(left, meant, strict=False) if cosine >= COSINE}
+        supported |= {n for n, nearest in zip(left, meant, strict=False) if nearest >= COSINE}
         return {
             "share": round(len(supported) / len(found), 3) if found else None,
             "statements": len(found),
@@ -152,17 +151,19 @@ class Grounding:
         }
 
     async def _meant(self, pairs: Sequence[tuple[str, Sequence[str]]]) -> list[float]:
-        """Of each statement the cosine to the nearest sentence of its sources; empty when there are no vectors."""
+        """Of each statement the cosine to the nearest sentence of its sources, as the default embedder's; empty when
+        there are no vectors."""
         texts = list(dict.fromkeys(text for words, said in pairs for text in (words, *said)))
         if self._embedder is None:
             return []
         try:
             async with asyncio.timeout(self._limit_s):
-                vectors = await self._embedder.embed(texts)
+                vectors, scale = await self._embedder.embed(texts), await self._scale()
         except (RetrievalError, TimeoutError):
             return []
         of = dict(zip(texts, vectors, strict=True))
-        return [max((_cosine(of[words], of[sentence]) for sentence in said), default=0.0) for words, said in pairs]
+        nearest = [max((cosine(of[words], of[sentence]) for sentence in said), default=0.0) for words, said in pairs]
+        return [scale.as_default(one) for one in nearest]
 
 
 def _weighed(text: str, sources: Sequence[Source]) -> tuple[list[Statement], list[Behind], list[float]]:
@@ -170,11 +171,3 @@ def _weighed(text: str, sources: Sequence[Source]) -> tuple[list[Statement], lis
     known = {numbers: behind(sources[n - 1] for n in numbers) for numbers in {one.sources for one in found}}
     behinds = [known[one.sources] for one in found]
     return found, behinds, [shared(one.words, by) for one, by in zip(found, behinds, strict=True)]
-
-
-def _cosine(first: Vector, second: Vector) -> float:
-    return _dot(first, second) / sqrt(_dot(first, first) * _dot(second, second))
-
-
-def _dot(first: Vector, second: Vector) -> float:
-    return float(sum(map(mul, first, second)))

@@ -47,7 +47,7 @@ from retrieval.hybrid import Hybrid
 from retrieval.legs import count_words, keyword_leg, vector_leg
 from retrieval.ports import DocumentStore, Embedder, Leg, VectorStore
 from retrieval.ranker import trained
-from retrieval.scale import means, scale_of
+from retrieval.scale import AskScale
 from retrieval.types import Space
 
 
@@ -61,6 +61,7 @@ class Knowledge:
     hybrid: Hybrid
     ingestion: Ingestion
     embedder: Embedder
+    scale: AskScale
     limits: LimitsStore
     upstreams: Upstreams
     ledger: Ledger
@@ -117,7 +118,7 @@ async def open_knowledge(
             links=GraphLinks(graph),
             ranker=trained(embedder.name),
             count_words=count_words(keywords),
-            scale=scale_of(embedder.name) if embedder.name in means() else scaling.scale,
+            scale=scaling.scale,
             deadline_s=settings.retrieval.deadline_s,
         )
         # Stores that share a file store a document in one transaction.
@@ -142,10 +143,22 @@ async def open_knowledge(
             batch=settings.ingest.batch,
             calls=settings.ingest.calls,
             hashed_space=_hashed(settings, space, extractor),
-            settled=_settling(scaling, _calibration(settings, documents, hybrid, embedder, limits)),
+            settled=_settling(scaling, _calibration(settings, documents, hybrid, scaling, limits)),
         )
         removal = Removal(library, graph, records)
-        yield Knowledge(documents, graph, records, hybrid, ingestion, embedder, limits, upstreams, ledger, removal)
+        yield Knowledge(
+            documents,
+            graph,
+            records,
+            hybrid,
+            ingestion,
+            embedder,
+            scaling.scale,
+            limits,
+            upstreams,
+            ledger,
+            removal,
+        )
 
 
 def _hashed(settings: Settings, space: Space, extractor: Extractor | None) -> str:
@@ -159,16 +172,16 @@ def _bounds(settings: Settings) -> Bounds:
 
 
 def _calibration(
-    settings: Settings, documents: SqliteDocumentStore, hybrid: Hybrid, embedder: Embedder, limits: LimitsStore
+    settings: Settings, documents: SqliteDocumentStore, hybrid: Hybrid, scaling: Scaling, limits: LimitsStore
 ) -> Calibration:
     weights = shipped()
     return Calibration(
         hybrid.search,
         documents,
-        ExtractiveModel(embedder, weights).extract,
+        ExtractiveModel(scaling.embedder, weights, scale=scaling.scale).extract,
         limits,
         weights.limits,
-        by=f"{weights.name} {foreign_name()} {embedder.name} {settings.retrieval.top_k}",
+        by=f"{weights.name} {foreign_name()} {scaling.embedder.name} {settings.retrieval.top_k}",
         top_k=settings.retrieval.top_k,
     )
 

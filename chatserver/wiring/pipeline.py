@@ -63,7 +63,7 @@ async def open_pipeline(
             prompts,
             knowledge.documents,
             budget,
-            grounding=Grounding(knowledge.embedder),
+            grounding=Grounding(knowledge.embedder, knowledge.scale),
             advisor=advisor,
             timeout_s=settings.generation.answer_timeout_s,
             tracer=tracer,
@@ -75,7 +75,7 @@ async def open_pipeline(
 def _model(settings: Settings, knowledge: Knowledge) -> Model:
     match settings.model.kind:
         case "extractive":
-            return ExtractiveModel(knowledge.embedder, limits=knowledge.limits)
+            return ExtractiveModel(knowledge.embedder, limits=knowledge.limits, scale=knowledge.scale)
         case "scripted":
             return ScriptedModel()
         case "openai":

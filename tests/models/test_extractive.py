@@ -1,6 +1,7 @@
 import math
 import re
 from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import astuple, replace
 
 import pytest
@@ -15,9 +16,12 @@ from chatserver.models.port import Context, ModelRequest, NoticePart, TextPart
 from chatserver.models.selection import by_probability, judged, kept
 from chatserver.models.weights import dump, parse, shipped
 from graph.types import Fact, Record
+from retrieval.embedders.wordllama import WordLlamaEmbedder
 from retrieval.errors import Temporary
+from retrieval.scale import REFERENCE, CosineScale
 from retrieval.text import Language
 from retrieval.types import Passage, RankedPassage, Vector
+from tests.ingest.crowded import COMMON, Crowded
 
 OIL = Passage(
     "oil",
@@ -312,3 +316,17 @@ def test_candidates_of_copied_passages_appear_once() -> None:
     """The overlap of two chunks is one candidate."""
     found = candidates([OIL, OIL])
     assert {candidate.source for candidate in found} == {0}
+
+
+async def test_where_all_texts_lie_near_each_other_a_question_is_no_nearer_for_that() -> None:
+    """By the scale of such an embedder the question is on the topic as surely as by the default one; without it it
+    would be more so."""
+
+    async def scale() -> CosineScale:
+        return CosineScale(COMMON + (1 - COMMON) * REFERENCE.floor, (1 - COMMON) * REFERENCE.span)
+
+    asked = request("Who won the chess tournament in Oslo?")
+    async with aclosing(Crowded()) as crowded, aclosing(WordLlamaEmbedder()) as default:
+        wanted = (await ExtractiveModel(default).extract(asked)).on_topic
+        assert (await ExtractiveModel(crowded, scale=scale).extract(asked)).on_topic == pytest.approx(wanted)
+        assert (await ExtractiveModel(crowded).extract(asked)).on_topic > 2 * wanted

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from chatserver.pipeline.grounding import Grounding, statements
 from retrieval.embedders.wordllama import WordLlamaEmbedder
 from retrieval.errors import Temporary
 from retrieval.ports import Embedder
+from retrieval.scale import AskScale, CosineScale, alike, means_over, reference
 from retrieval.types import Vector
+from tests.ingest.crowded import Crowded
 from tests.pipeline.grounding_pairs import CARRIED, NOT_CARRIED
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -45,9 +48,9 @@ class Away:
         """Nothing is held."""
 
 
-async def share(pairs: Sequence[tuple[str, str]], embedder: Embedder) -> float:
+async def share(pairs: Sequence[tuple[str, str]], embedder: Embedder, scale: AskScale = reference) -> float:
     """Of these statements, each with a mark to its passage."""
-    grounding = Grounding(embedder, limit_s=30)
+    grounding = Grounding(embedder, scale, limit_s=30)
     told = [await grounding.of(f"{words[:-1]} [1].", [SOURCES[passage]]) for passage, words in pairs]
     assert [one["statements"] for one in told] == [1] * len(pairs)
     supported: int = sum(one["supported"] for one in told)
@@ -58,6 +61,23 @@ async def test_what_a_source_carries_is_told_from_what_it_does_not(embedder: Emb
     """Of the pairs that the limits were measured on, 25 of 26 paraphrases are supported and 1 of 26 others is."""
     assert await share(CARRIED, embedder) >= 25 / 26
     assert await share(NOT_CARRIED, embedder) <= 1 / 26
+
+
+async def test_where_all_texts_lie_near_each_other_nothing_is_carried_for_that() -> None:
+    """By the scale of such an embedder, measured on the passages, the limits part the pairs as by the default one."""
+    texts = [source.text for source in SOURCES.values()]
+    async with aclosing(Crowded()) as embedder, aclosing(WordLlamaEmbedder()) as default:
+        found, wanted = [
+            means_over(await one.embed(list(SOURCES)), await one.embed(texts)) for one in (embedder, default)
+        ]
+        scale = alike(found, wanted)
+
+        async def measured() -> CosineScale:
+            return scale
+
+        assert await share(CARRIED, embedder, measured) >= 25 / 26
+        assert await share(NOT_CARRIED, embedder, measured) <= 1 / 26
+        assert await share(NOT_CARRIED, embedder) > 1 / 4
 
 
 async def test_the_unsupported_statements_have_their_place_in_the_text(embedder: Embedder) -> None:
