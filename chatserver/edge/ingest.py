@@ -178,13 +178,13 @@ async def _submit(
     gate: Gate = request.app.state.gate
     try:
         await gate.quotas.ingest(identity_of(request), size)
-        return accepted(*await jobs.submit(submission, job))
     except Exceeded as error:
         await jobs.spool.drop(job)
         raise too_much(error) from None
     except BaseException:
         await jobs.spool.drop(job)
         raise
+    return accepted(*await jobs.submit(submission, job))
 
 
 def _jobs(request: Request) -> Jobs:

@@ -16,13 +16,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import structlog
+
 from chatserver.answers.document import read_document
-from chatserver.answers.log import AnswerLog
+from chatserver.answers.log import AnswerLog, LogUnavailable
 from chatserver.answers.meta import JOBS, AnswerMeta, NewAnswer, is_job, job_id
 from chatserver.answers.states import AnswerState
 from chatserver.ingest.job import status_document
 from chatserver.ingest.ledger import Ledger
 from chatserver.ingest.spool import Spool
+from retrieval.errors import RetrievalError
+
+log = structlog.get_logger(__name__)
 
 KEPT_S: Final = 7 * 86_400
 LISTED: Final = 100
@@ -95,28 +100,34 @@ class Jobs:
 
     async def submit(self, submission: Submission, job: str) -> tuple[AnswerMeta, float | None]:
         """The job, queued, and in how many seconds it may be done, as far as the last jobs tell. A known key gives the
-        first job. Raises `QueueFull`, `LogUnavailable`."""
+        first job. What it was given goes when the job is not made. Raises `QueueFull`, `LogUnavailable`."""
+        new = NewAnswer(
+            answer=job,
+            epoch=self._new_id()[:8],
+            user=submission.user,
+            chat=JOBS,
+            ask_id=f"job:{submission.key or job}",
+            text=submission.title,
+            asked_at=self._clock(),
+            namespace=submission.namespace,
+            options={**submission.given, "size": submission.size, "home": self._home, "space": self._space},
+        )
         async with self._submitting:
-            await self.admit()
-            new = NewAnswer(
-                answer=job,
-                epoch=self._new_id()[:8],
-                user=submission.user,
-                chat=JOBS,
-                ask_id=f"job:{submission.key or job}",
-                text=submission.title,
-                asked_at=self._clock(),
-                namespace=submission.namespace,
-                options={**submission.given, "size": submission.size, "home": self._home, "space": self._space},
-            )
-            meta, fresh = await self._answers.create(new)
+            try:
+                await self.admit()
+                meta, fresh = await self._answers.create(new)
+            except Exception:  # of who was cut off nobody knows how far it came: what it was given stays
+                await self._drop_unless_known(new)
+                raise
         if not fresh:
             await self.spool.drop(job)
         self._wake()
-        waiting = await self._answers.claimable(self._queue, jobs=True)
-        ahead = waiting[: waiting.index(meta.answer)] if meta.answer in waiting else []
-        await self._clean()
-        return meta, await self._estimate(submission.size, ahead)
+        try:
+            await self._clean()
+            return meta, await self._wait_s(meta, submission.size)
+        except (LogUnavailable, RetrievalError, OSError) as error:  # the job is durable, whatever can't be told of it
+            log.warning("wait of a job not known", job=meta.answer, error=str(error))
+            return meta, None
 
     async def find(self, user: str, job: str) -> AnswerMeta | None:
         """None when the user has no such job."""
@@ -150,6 +161,20 @@ class Jobs:
             old.user, {**given, "retry_of": meta.answer}, old.text, size, old.namespace, f"{meta.answer}/retry"
         )
         return await self.submit(submission, self.new_id())
+
+    async def _drop_unless_known(self, new: NewAnswer) -> None:
+        """Lets go of what a job was given that is not in the log. Whether it is may be what nobody can tell now."""
+        try:
+            known = await self._answers.of_ask(new.user, new.ask_id)
+        except LogUnavailable:
+            return
+        if known is None or known.answer != new.answer:
+            await self.spool.drop(new.answer)
+
+    async def _wait_s(self, meta: AnswerMeta, size: int) -> float | None:
+        waiting = await self._answers.claimable(self._queue, jobs=True)
+        ahead = waiting[: waiting.index(meta.answer)] if meta.answer in waiting else []
+        return await self._estimate(size, ahead)
 
     async def _estimate(self, size: int, ahead: Sequence[str]) -> float | None:
         """None as long as no job has ended."""

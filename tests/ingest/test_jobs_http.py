@@ -11,11 +11,11 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from chatserver.answers.log import Batch
+from chatserver.answers.log import Batch, LogUnavailable
 from chatserver.answers.states import AnswerState
 from chatserver.edge import ingest, jobs
 from chatserver.edge.gate import Gate
-from chatserver.edge.problems import Problem, on_problem
+from chatserver.edge.problems import Problem, on_log_unavailable, on_problem
 from chatserver.ingest.spool import Spool
 from chatserver.settings import Ingest, Settings, Storage
 from chatserver.wiring import System, open_system
@@ -57,7 +57,10 @@ async def doors(tmp_path: Path) -> AsyncIterator[Doors]:
         storage=Storage(data_dir=tmp_path / "data"),
         ingest=Ingest(queue=3, max_bytes=20_000, path_list=f"{allowed}, {tmp_path / 'nowhere'}"),
     )
-    app = Starlette(routes=[*ingest.ROUTES, *jobs.ROUTES], exception_handlers={Problem: on_problem})
+    app = Starlette(
+        routes=[*ingest.ROUTES, *jobs.ROUTES],
+        exception_handlers={Problem: on_problem, LogUnavailable: on_log_unavailable},
+    )
     app.state.gate = Gate(by_header, frozenset())
     async with open_system(settings) as system:
         app.state.system = system
@@ -161,6 +164,56 @@ async def test_a_full_queue_refuses_before_it_reads(doors: Doors) -> None:
     first = next(post for post in posts if post.status_code == 202).json()["job_id"]
     await doors.end(first, AnswerState.COMPLETED)
     assert (await doors.post(json=BODY)).status_code == 202
+
+
+@dataclass
+class Away:
+    """The log, which goes away in a call: after it was carried out, when its reply is lost."""
+
+    answers: Any
+    call: str
+    done: bool
+
+    def __getattr__(self, name: str) -> Any:
+        return self._lost if name == self.call else getattr(self.answers, name)
+
+    async def _lost(self, *args: Any, **options: Any) -> Any:
+        if self.done:
+            await getattr(self.answers, self.call)(*args, **options)
+        raise LogUnavailable("away")
+
+
+async def test_a_job_whose_reply_was_lost_keeps_what_it_was_given(doors: Doors) -> None:
+    """It may be in the log: whoever asks again with its key is told of that one, which still has all to be run."""
+    log = doors.system.answers
+    doors.system.jobs._answers = Away(Away(log, "create", done=True), "of_ask", done=False)
+    assert (await doors.post(json=BODY, headers={"Idempotency-Key": "k"})).status_code == 503
+    doors.system.jobs._answers = log
+    again = await doors.post(json=BODY, headers={"Idempotency-Key": "k"})
+    assert again.status_code == 202
+    assert await doors.system.jobs.spool.jobs() == [again.json()["job_id"]]
+
+
+async def test_what_no_job_was_made_for_is_let_go_of(doors: Doors) -> None:
+    """A log that did not take the job, and can say so."""
+    log = doors.system.answers
+    doors.system.jobs._answers = Away(log, "create", done=False)
+    assert (await doors.post(json=BODY)).status_code == 503
+    assert await doors.system.jobs.spool.jobs() == []
+
+
+async def test_a_log_that_goes_away_behind_a_job_loses_nothing_of_it(doors: Doors) -> None:
+    """It was made: it is accepted, only without a word on how long it may take."""
+    log = doors.system.answers
+    doors.system.jobs.admit = _nothing  # type: ignore[method-assign]
+    doors.system.jobs._answers = Away(log, "claimable", done=False)
+    posted = await doors.post(json=BODY)
+    assert (posted.status_code, posted.json()["estimated_wait_s"]) == (202, None)
+    assert doors.kept(posted.json()["job_id"]) == ["rows/items.jsonl"]
+
+
+async def _nothing() -> None:
+    """Nobody waits."""
 
 
 class Raced(Spool):
