@@ -93,7 +93,6 @@ class Feeds:
         task = self._opening.get(answer)
         if task is None:
             task = self._opening[answer] = self._group.create_task(self._open(answer))
-            task.add_done_callback(lambda _: self._opening.pop(answer, None))
         feed = await asyncio.shield(task)
         if isinstance(feed, Exception):
             raise feed
@@ -112,6 +111,8 @@ class Feeds:
             await self._refresh(feed)  # what was appended while it was not
         except Exception as error:  # handed to those who wait: one answer that can't be read must not end all feeds
             return error
+        finally:  # at once: who comes next would be told of a feed that is gone, again and again
+            self._opening.pop(answer, None)
         return feed
 
     def _ring(self, ring: Ring) -> None:

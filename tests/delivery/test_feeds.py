@@ -31,6 +31,7 @@ class BadBell(MemoryAnswerLog):
         self.reads = 0
         self.metas = 0
         self.away = False
+        self.loses = False
 
     def listen(self, listener: Listener, interested: Callable[[], bool]) -> Callable[[], None]:
         def ring(ring: Ring) -> None:
@@ -46,7 +47,8 @@ class BadBell(MemoryAnswerLog):
         self.metas += 1
         if self.before_meta is not None:
             await self.before_meta.wait()  # the answer is on its way back while the log goes on
-        return meta
+        lost, self.loses = self.loses, False
+        return None if lost else meta
 
     async def read(self, answer: str, first: int, limit: int) -> list[bytes]:
         entries = await super().read(answer, first, limit)
@@ -199,6 +201,26 @@ async def test_a_thousand_readers_open_an_answer_once(log: BadBell, feeds: Feeds
     opened = await asyncio.gather(*(open_feed(feeds, asyncio.Event().set) for _ in range(1000)))
     assert len({id(feed) for feed in opened}) == 1
     assert log.metas - metas < 100
+
+
+async def test_an_answer_that_is_lost_while_it_is_opened_is_opened_anew(
+    log: BadBell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also by one who comes in the very moment: the loop is held by nobody who asks for what is gone."""
+    monkeypatch.setattr(feeds_module, "CHECK_S", 3600.0)
+    await begun(log, entries=2)
+    async with Feeds(log) as feeds:
+        log.before_meta, metas = asyncio.Event(), log.metas
+        first = asyncio.create_task(open_feed(feeds, lambda: None))
+        await eventually(lambda: log.metas == metas + 1)
+        log.before_meta.set()
+        log.before_meta = asyncio.Event()
+        await eventually(lambda: log.metas == metas + 2)  # it looks once more at what it has opened
+        log.loses = True
+        log.before_meta.set()
+        second = asyncio.create_task(open_feed(feeds, lambda: None))  # its turn comes right after that look's
+        log.before_meta = None
+        assert [(await opened).head for opened in (first, second)] == [2, 2]
 
 
 async def test_an_unknown_answer_has_no_feed(feeds: Feeds) -> None:
