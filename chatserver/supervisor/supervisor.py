@@ -131,6 +131,8 @@ class Supervisor:
                     fresh.append(process)
                     self._alive.add(process)
                     group.create_task(self._guard(process, group), name=f"guard {process.pid}")
+                    if self._stop.is_set():  # all others have been told to end already
+                        raise StartFailed("the server is about to end")
                 for process in fresh:
                     await process.ready()
         except (StartFailed, TimeoutError) as error:
@@ -156,11 +158,16 @@ class Supervisor:
             await self._replace_dead(process, group)
 
     async def _replace_dead(self, process: ServerProcess, group: asyncio.TaskGroup) -> None:
-        self._serving.discard(process)
-        fresh = None
-        while fresh is None and await self._pause():
+        """Unless all are replaced meanwhile: then there is one already in its place, of the newest code."""
+        serving, fresh = self._serving, None
+        serving.discard(process)
+        while fresh is None and serving is self._serving and await self._pause():
             fresh = await self._start_ready(group, 1)
-        self._serving.update(fresh or ())
+        if serving is self._serving:
+            serving.update(fresh or ())
+        else:
+            for late in fresh or ():
+                self._retire(late)
 
     async def _pause(self) -> bool:
         """Waits before another try, longer each time; False when there is to be none."""
