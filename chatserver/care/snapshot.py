@@ -16,7 +16,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -78,17 +78,27 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _set_aside(directory: Path, aside: Path) -> None:
+    """Servers keep and let go of what jobs were given meanwhile: what is gone by now belongs to one that has ended."""
     for name in _SMALL:
-        if (directory / name).exists():
+        with suppress(FileNotFoundError):
             shutil.copy2(directory / name, aside / name)
-    if (directory / SPOOL).exists():
-        shutil.copytree(directory / SPOOL, aside / SPOOL, copy_function=_link)
+    for folder, _, names in os.walk(directory / SPOOL, onerror=_refuse):
+        made = aside / Path(folder).relative_to(directory)
+        made.mkdir()
+        for name in names:
+            with suppress(FileNotFoundError):
+                _link(Path(folder, name), made / name)
 
 
-def _link(source: str, target: str) -> None:
+def _refuse(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+def _link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
-    except FileNotFoundError:  # let go of just now: its job had ended
-        return
+    except FileNotFoundError:
+        raise
     except OSError:  # a file system without links
         shutil.copy2(source, target)

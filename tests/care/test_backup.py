@@ -1,5 +1,7 @@
 import asyncio
 import json
+import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -71,6 +73,31 @@ def test_all_files_are_of_one_instant(tmp_path: Path) -> None:
             spooled = max(int(path.name) for path in (made / "spool").iterdir())
             assert spooled - 1 <= counted["a"] <= spooled
     assert sorted(path.name for path in data.iterdir() if path.name.startswith(".")) == []
+
+
+def test_what_jobs_were_given_may_go_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers let go of jobs that have ended while a backup looks at them, and a migration of its place."""
+    data = tmp_path / "data"
+    spool = data / "spool"
+    for job in ("one", "two", "three"):
+        for folder in ("files", "rows"):
+            (spool / job / folder).mkdir(parents=True)
+            (spool / job / folder / "it").write_text(job)
+    link = os.link
+
+    def linked(source: Path, target: Path) -> None:
+        """Another process comes between: of this job the file goes that was just seen, of the others all."""
+        job = Path(source).relative_to(spool).parts[0]
+        if len(list(spool.iterdir())) == 3:
+            for other in {"one", "two", "three"} - {job}:
+                shutil.rmtree(spool / other)
+            Path(source).unlink()
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", linked)
+    made = back_up(data, tmp_path / "made")
+    assert {name.partition("/")[0] for name in made.files} == {"spool"}
+    assert len(made.files) == 1
 
 
 async def _a_log(data: Path) -> None:
