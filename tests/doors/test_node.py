@@ -40,3 +40,18 @@ def test_a_door_in_node(door: str, packages: Path, scripted: Server, tmp_path: P
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "# pass 0" not in ran.stdout
+
+
+@pytest.mark.timeout(240)
+def test_a_typed_program(packages: Path, scripted: Server, tmp_path: Path) -> None:
+    """The JavaScript client's types are what a strict TypeScript program needs, refuse what it can't do, and tell the
+    truth: the program is compiled against the package as it is published, and then run."""
+    (tmp_path / "node_modules").symlink_to(packages)
+    compiled = _ran([str(packages / ".bin" / "tsc"), "--project", str(NODE), "--outDir", str(tmp_path)])
+    assert compiled.returncode == 0, compiled.stdout + compiled.stderr
+    ran = _ran([require("node"), str(tmp_path / "usage.mjs")], SERVER_URL=scripted.url)
+    assert (ran.returncode, ran.stdout) == (0, "typed program done\n"), ran.stdout + ran.stderr
+
+
+def _ran(command: list[str], **variables: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment(**variables))
