@@ -134,12 +134,16 @@ def worker(
             min=1, max=64, help="Jobs at the same time (default: CHATSERVER_INGEST_WORKERS).", show_default=False
         ),
     ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(help="HOST:PORT where Prometheus reads its numbers, without a login.", show_default=False),
+    ] = None,
 ) -> None:
     """Run ingestion jobs: those of the data directory, or with CHATSERVER_REDIS_URL those of the queue there, on any
     machine."""
     from chatserver.cli.worker import worker
 
-    worker(data_dir=data_dir, jobs=jobs)
+    worker(data_dir=data_dir, jobs=jobs, metrics=metrics)
 
 
 @app.command()

@@ -9,11 +9,12 @@ Theory of operation
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -22,6 +23,12 @@ from chatserver.metrics.process import measured
 from chatserver.metrics.watches import Answers, Delivery, Jobs, Upstreams
 
 DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
+
+
+class NotServed(Exception):
+    """An address that can't be had."""
+
+    code = "cannot_listen"
 
 
 class Metrics:
@@ -65,6 +72,21 @@ class Metrics:
             together = CollectorRegistry()
             together.register(_Together(None, path=directory))  # type: ignore[no-untyped-call]
             return generate_latest(together)
+
+    @contextmanager
+    def served(self, host: str, port: int) -> Iterator[int]:
+        """On an address of its own, for a process that has no doors; gives the port, which is free for 0. Whoever
+        reaches the address reads it. Raises `NotServed`."""
+        try:
+            server, thread = start_http_server(port, host, self._registry)
+        except (OSError, OverflowError) as error:
+            raise NotServed(f"metrics can't be told at {host}:{port}: {error}") from None
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
 
 
 _reading: Final = threading.Lock()

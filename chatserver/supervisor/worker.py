@@ -26,10 +26,16 @@ _LOOK_S: Final = 0.2
 
 
 async def work(
-    settings: Settings, *, idle_s: float | None = None, parent: int | None = None, keeps: bool = False
+    settings: Settings,
+    *,
+    idle_s: float | None = None,
+    parent: int | None = None,
+    keeps: bool = False,
+    metrics_at: tuple[str, int] | None = None,
 ) -> None:
     """Until it is told to end, has had nothing to do for `idle_s`, or nobody holds the other end of `parent`. With
-    `keeps` it runs no jobs, but does the errands of those who run them on other machines."""
+    `keeps` it runs no jobs, but does the errands of those who run them on other machines. Its numbers are told at
+    that host and port. Raises `NotServed`."""
     with suppress(OSError):  # already as nice as it may be
         os.nice(NICENESS)
     ended = asyncio.Event()
@@ -38,7 +44,7 @@ async def work(
         loop.add_signal_handler(number, ended.set)
     if parent is not None:
         loop.add_reader(parent, ended.set)
-    async with open_keeper(settings) if keeps else open_worker(settings) as busy:
+    async with open_keeper(settings) if keeps else open_worker(settings, metrics_at) as busy:
         log.info("worker does errands" if keeps else "worker runs jobs", pid=os.getpid())
         await _until(ended, busy, idle_s)
 

@@ -48,13 +48,16 @@ def jobs_of(settings: Settings, answers: AnswerLog, knowledge: Knowledge, wake: 
 
 
 @asynccontextmanager
-async def open_worker(settings: Settings) -> AsyncIterator[Busy]:
+async def open_worker(settings: Settings, metrics_at: tuple[str, int] | None = None) -> AsyncIterator[Busy]:
     """Runs jobs as long as the context lasts, as many at once as the settings say: those that it finds in the log, or
     with Redis those that the queue there gives it, whichever data directory they belong to. Jobs under way are handed
-    over at its end. Raises `LogUnavailable`, `RetrievalError`."""
+    over at its end. Its numbers are told at that host and port. Raises `LogUnavailable`, `RetrievalError`,
+    `NotServed`."""
     async with AsyncExitStack() as stack:
         errands = await stack.enter_async_context(open_errands(settings))
         here = await stack.enter_async_context(open_jobs(settings, seeks=errands is None, errands=errands))
+        if metrics_at is not None:
+            stack.enter_context(here.metrics.served(*metrics_at))
         busy = _Errands()
         if errands is not None:
             await stack.enter_async_context(keeping(settings, here.knowledge, errands, busy.at_work))
@@ -100,6 +103,7 @@ class Here:
     answers: AnswerLog
     running: Generations
     knowledge: Knowledge
+    metrics: Metrics
 
 
 @asynccontextmanager
@@ -125,7 +129,7 @@ async def open_jobs(settings: Settings, *, seeks: bool, errands: "RedisErrands |
         )
         await stack.enter_async_context(running)
         await stack.enter_async_context(sampled(Sampler(metrics, answers, jobs_running=partial(len, running))))
-        yield Here(jobs_of(settings, answers, knowledge, lambda: None), answers, running, knowledge)
+        yield Here(jobs_of(settings, answers, knowledge, lambda: None), answers, running, knowledge, metrics)
 
 
 @asynccontextmanager

@@ -217,3 +217,12 @@ def test_another_embedder(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert json.loads(run("search", "bearing", "--data-dir", "d", "--json").out)["passages"][0]["title"] == "Pumps"
     assert "1 unchanged" in run("ingest", "pumps.md", "--data-dir", "d").out
     assert "nothing to do" in run("reembed", "--data-dir", "d").out
+
+
+@pytest.mark.parametrize("address", ["9101", ":9101", "localhost:", "localhost:metrics"])
+def test_what_is_no_address_for_metrics_is_told(run: Run, address: str) -> None:
+    """In one line with a code, before a worker starts."""
+    result = run("worker", "--metrics", address)
+    assert result.code != 0
+    assert "give HOST:PORT" in result.err
+    assert "(invalid_address)" in result.err

@@ -86,11 +86,13 @@ def test_compose_mounts_what_is_there() -> None:
 
 
 def test_compose_watches_its_servers() -> None:
-    """Prometheus asks both servers for their numbers, with a token that is a secret, and Grafana shows them; neither is
-    reached from other machines."""
+    """Prometheus asks both servers for their numbers, with a token that is a secret, and the worker, which is not
+    published; Grafana shows them. Neither is reached from other machines."""
     services = compose()["services"]
     config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text("utf-8"))
-    (job,) = config["scrape_configs"]
+    job, workers = config["scrape_configs"]
+    assert workers["static_configs"][0]["targets"] == [f"worker:{services['worker']['command'][-1].rpartition(':')[2]}"]
+    assert "ports" not in services["worker"]
     assert job["static_configs"][0]["targets"] == ["server-1:8000", "server-2:8000"]
     (secret,) = services["prometheus"]["secrets"]
     assert secret["target"] == f"/etc/prometheus/{job['authorization']['credentials_file']}"

@@ -14,6 +14,7 @@ import pytest
 
 from tests.access.tokens import KEY, token
 from tests.delivery.conformance.server import ROOT, Server
+from tests.page.server import CHATSERVER
 from tests.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -54,8 +55,9 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     directory = tmp_path_factory.mktemp("prometheus")
     (directory / "data").mkdir()
     server = Server(directory / "data", "serve --workers 2", settings={"CHATSERVER_TOKEN_KEYS": KEY})
-    port = free_port()
-    _configure(directory, server)
+    port, worker_at = free_port(), f"127.0.0.1:{free_port()}"
+    _configure(directory, server, worker_at)
+    worker = subprocess.Popen([CHATSERVER, "worker", "--metrics", worker_at, "--data-dir", server.data])
     try:
         server.start().wait_ready()
         options = [f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/tsdb"]
@@ -70,21 +72,25 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
                 running.terminate()
     finally:
         server.kill()
+        worker.kill()
+        worker.wait()
 
 
-def _configure(directory: Path, server: Server) -> None:
+def _configure(directory: Path, server: Server, worker_at: str) -> None:
     """As it is shipped, but for the targets and the patience; the token is an operator's."""
     shipped = (SHIPPED / "prometheus.yml").read_text("utf-8")
     here = shipped.replace("[server-1:8000, server-2:8000]", f'["{server.host}:{server.port}"]').replace("15s", "1s")
+    here = here.replace("worker:9101", worker_at)
     (directory / "prometheus.yml").write_text(here)
     (directory / "rules.yml").write_text((SHIPPED / "rules.yml").read_text("utf-8"))
     (directory / "token").write_text(token("prometheus", operator=True, ttl_s=3600))
 
 
 def test_it_reads_the_servers_numbers(prometheus: Prometheus) -> None:
-    """With an operator's token the target is up, and tells of two processes."""
-    prometheus.until("targets", lambda said: [t["health"] for t in said["activeTargets"]] == ["up"])
-    said = prometheus.until("query", lambda said: bool(said["result"]), query="chatserver_processes")
+    """With an operator's token the server is up, and tells of two processes; so is a worker, which needs none."""
+    prometheus.until("targets", lambda said: [t["health"] for t in said["activeTargets"]] == ["up", "up"])
+    asked = 'chatserver_processes{job="chatserver"}'
+    said = prometheus.until("query", lambda said: bool(said["result"]), query=asked)
     assert [row["value"][1] for row in said["result"]] == ["2"]
 
 
