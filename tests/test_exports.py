@@ -123,7 +123,6 @@ def fresh_imports() -> dict[str, dict[str, list[str]]]:
     return dict(json.loads(line) for line in done.stdout.splitlines())
 
 
-@pytest.mark.timeout(240)
 def test_every_module_imports_on_its_own() -> None:
     """Each module can be the first that a fresh interpreter imports, with warnings as errors."""
     seen = fresh_imports()

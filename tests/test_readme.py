@@ -47,7 +47,6 @@ def server(tmp_path: Path, environment: dict[str, str]) -> Iterator[str]:
             process.stdout.read()
 
 
-@pytest.mark.timeout(180)
 def test_the_shell_snippet_runs(tmp_path: Path, environment: dict[str, str]) -> None:
     """The commands of the terminal section end well in an empty directory, and print what the README shows."""
     (tmp_path / "uvicorn.toml").write_text("port = 1\n")  # no server of this machine answers for the snippet
@@ -59,7 +58,6 @@ def test_the_shell_snippet_runs(tmp_path: Path, environment: dict[str, str]) -> 
     assert missing == [], done.stdout
 
 
-@pytest.mark.timeout(180)
 def test_the_python_snippet_runs(server: str, tmp_path: Path, environment: dict[str, str]) -> None:
     """The program of the Python section, given a server with the sample, prints entries, text and citations."""
     program = block("python", "chatserver.client").replace("http://127.0.0.1:8000", server)

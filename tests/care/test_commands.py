@@ -61,7 +61,6 @@ def server(tmp_path: Path, settings: dict[str, str]) -> Iterator[_Server]:
         server.end()
 
 
-@pytest.mark.timeout(240)
 def test_the_commands_of_the_page_run_beside_a_server(
     server: _Server, tmp_path: Path, settings: dict[str, str]
 ) -> None:

@@ -3,8 +3,6 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
 from chatserver.ingest.ingestion import Ingestion
 from chatserver.ingest.library import SteppedLibrary
 from graph.ports import GraphStore, RecordStore
@@ -41,7 +39,6 @@ def told(found: list[Link]) -> set[tuple[object, ...]]:
     return {(*link[:3], round(link.weight, 9), *link[4:]) for link in found}
 
 
-@pytest.mark.timeout(180)
 async def test_the_sample_looks_the_same(tmp_path: Path) -> None:
     """Names, kinds, expansions, links, facts, subgraphs, collections and queries, over every passage of the sample."""
     async with stores("sqlite", tmp_path) as (here, here_records), stores("neo4j", tmp_path) as (there, there_records):

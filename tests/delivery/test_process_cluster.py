@@ -68,7 +68,6 @@ async def test_an_answer_whose_slot_moves(nodes: Sequence[Server], cluster: Redi
         await holds(play, b)
 
 
-@pytest.mark.timeout(240)
 async def test_a_master_dies_and_its_replica_takes_its_place(nodes: Sequence[Server], cluster: RedisCluster) -> None:
     """By the cluster's own vote, while twelve answers are told: those of the other masters go on, its own wait and go
     on, and each is read whole, once, by its own node's client and by one of the other node."""

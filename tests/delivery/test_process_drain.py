@@ -59,7 +59,7 @@ async def test_answers_end_within_the_budget(data: Path, log: str, way: str) -> 
     connection from the first moment on, so that a proxy goes to another node."""
     with serving(Server(data, way, log, {"CHATSERVER_DRAIN_S": "20"})) as server:
         async with playing(server.target(), "drain") as play:
-            clients = [(await play.asks(80, 20, f" {n}"))[0] for n in range(3)]
+            clients = [(await play.asks(200, 20, f" {n}"))[0] for n in range(3)]
             for client in clients:
                 await client.entries(5)
             server.signal(signal.SIGTERM)
@@ -86,7 +86,7 @@ async def test_the_budget_is_exceeded(data: Path, log: str, way: str) -> None:
     withdraws the half-told step and tells it again."""
     with serving(Server(data, way, log, {"CHATSERVER_DRAIN_S": "0.5"})) as server:
         async with playing(server.target(), "handed over") as play:
-            client, chat, answer = await play.asks(80, 20)
+            client, chat, answer = await play.asks(200, 20)
             await client.until(answer, 20)
             server.signal(signal.SIGTERM)
             assert await client.closed() == 1012
@@ -99,15 +99,15 @@ async def test_the_budget_is_exceeded(data: Path, log: str, way: str) -> None:
 
 async def test_a_sibling_goes_on_at_once(data: Path, log: str) -> None:
     """What a draining process hands over is taken by a sibling without waiting for a lease to expire."""
-    settings = {"CHATSERVER_DRAIN_S": "0.2", "CHATSERVER_LEASE_S": "8"}
+    settings = {"CHATSERVER_DRAIN_S": "0.2", "CHATSERVER_LEASE_S": "60"}
     first, second = (Server(data, "uvicorn", log, settings) for _ in range(2))
     with serving(first), serving(second):
         async with playing(first.target(), "sibling") as play:
-            client, chat, answer = await play.asks(80, 20)
+            client, chat, answer = await play.asks(200, 20)
             await client.until(answer, 20)
             owner, other = (first, second) if first.owner(answer) == first.pid else (second, first)
             owner.signal(signal.SIGTERM)
-            await eventually(lambda: other.owner(answer) == other.pid, within_s=0.2 + 1 + SLACK_S)
+            await eventually(lambda: other.owner(answer) == other.pid, within_s=30)
             client.cut()
             client.target = other.target()
             await client.finish(chat)

@@ -46,7 +46,7 @@ async def test_stalled_reader(server: Server) -> None:
         other = await play.connected(" other")
         await other.resume(chat)
         await other.ended()
-        await eventually(lambda: drops(server), within_s=STALL_S + 10)
+        await eventually(lambda: drops(server), within_s=STALL_S + 60)
         network.flow()
         assert await client.closed() in {4408, 1006}
         assert client.answers[answer].seq < other.answers[answer].seq
@@ -167,8 +167,7 @@ async def test_churn_leaves_nothing(server: Server) -> None:
         process = worker(server)
         before, threads = await settled_descriptors(process), process.num_threads()
         await churn(play, 120)
-        assert await settled_descriptors(process) <= before + 2
-        assert process.num_threads() <= threads
+        await eventually(lambda: process.num_fds() <= before + 2 and process.num_threads() <= threads, within_s=60)
         await holds(play, server)
 
 

@@ -76,7 +76,6 @@ async def test_a_flush_in_the_middle_of_an_answer(nodes: list[Server], redis: Re
         assert generation(redis, answer) == 1, "nobody had to tell it again"
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("away_s", [2, pytest.param(30, marks=pytest.mark.slow)])
 async def test_redis_away_in_the_middle_of_answers(nodes: list[Server], redis: RedisServer, away_s: float) -> None:
     """Killed, and back after a while without its memory: a question asked meanwhile is refused with a time to come

@@ -50,10 +50,12 @@ def wishes(server: Server) -> int:
     return server.printed().count("replacing the server processes")
 
 
-def save(server: Server, file: str = "chatserver/protocol/codes.py", text: str = "") -> None:
-    """As an editor saves: the same text again, and perhaps more."""
-    path = server.directory / file
-    path.write_text((path.read_text() if path.exists() else "") + text)
+def save(server: Server, *files: str, text: str = "") -> None:
+    """As an editor saves: the same text again, and perhaps more; of several files one right after the other."""
+    paths = [server.directory / file for file in files or ("chatserver/protocol/codes.py",)]
+    texts = [(path.read_text() if path.exists() else "") + text for path in paths]
+    for path, saved in zip(paths, texts, strict=True):
+        path.write_text(saved)
 
 
 async def reloads(server: Server, act: Callable[[], None], *, times: int = 1) -> None:
@@ -109,14 +111,10 @@ async def test_two_quick_saves_replace_the_process_once(reloading: Server) -> No
     """Answers under way end in the old process, on their connections; no connect is refused; later ones are served by
     the new process."""
 
-    def act() -> None:
-        save(reloading)
-        save(reloading, "prompts/__init__.py")
-
     async with playing(reloading.target(), "save") as play:
         clients = await under_way(play)
         async with connecting(play) as met:
-            await reloads(reloading, act)
+            await reloads(reloading, lambda: save(reloading, "chatserver/protocol/codes.py", "prompts/__init__.py"))
         await finish_where_they_are(clients)
         assert len(set(met)) == 2
         report = await holds(play, reloading)
@@ -136,7 +134,7 @@ async def test_saves_elsewhere_do_nothing(reloading: Server) -> None:
         "chatserver/.codes.py.swp",
     ):
         (reloading.directory / file).parent.mkdir(exist_ok=True)
-        save(reloading, file, "#\n")
+        save(reloading, file, text="#\n")
     async with playing(reloading.target(), "elsewhere") as play:
         await (await play.asks(12, 0))[0].ended()
         await holds(play, reloading)
@@ -152,7 +150,7 @@ async def test_broken_code_keeps_the_old_process(reloading: Server) -> None:
         (reloading.directory / "chatserver/app.py").write_text(whole)
 
     async with playing(reloading.target(), "broken code") as play:
-        save(reloading, "chatserver/app.py", "\nthis is no Python\n")
+        save(reloading, "chatserver/app.py", text="\nthis is no Python\n")
         await eventually(lambda: "the new code does not start" in reloading.printed(), within_s=RELOAD_S)
         assert "SyntaxError" in reloading.printed(), "it says why"
         await (await play.asks(12, 0))[0].ended()

@@ -58,7 +58,6 @@ def both(redis: RedisServer, earlier: Path, tmp_path: Path) -> Iterator[tuple[Se
         yield old, new
 
 
-@pytest.mark.timeout(180)
 async def test_each_reads_and_stops_what_the_other_tells(both: tuple[Server, Server], redis: RedisServer) -> None:
     """A question asked at either is read at the other while it is answered, and stopped from there."""
     for asked, elsewhere in (both, both[::-1]):
@@ -75,7 +74,6 @@ async def test_each_reads_and_stops_what_the_other_tells(both: tuple[Server, Ser
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("older_leaves", [True, False], ids=["the older one", "the newer one"])
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
 async def test_each_goes_on_with_what_the_other_leaves(

@@ -20,8 +20,6 @@ from tests.page.server import Server
 CLIENT = Path(__file__).parents[2] / "clients" / "go" / "chat-v1"
 QUESTION = "/script tokens=60 delay_ms=10"
 
-pytestmark = pytest.mark.timeout(240)
-
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:

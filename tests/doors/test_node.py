@@ -27,7 +27,6 @@ def scripted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server.end()
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("door", ["websocket", "default", "openai", "client", "asyncapi"])
 def test_a_door_in_node(door: str, packages: Path, scripted: Server, tmp_path: Path) -> None:
     """What the door's own tests say, with the real packages against a real server."""

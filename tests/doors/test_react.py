@@ -18,7 +18,7 @@ PATIENCE_MS = 30_000
 # A page that a test gives out comes from no address, and Chromium would not let it open a socket to this machine.
 LOCAL = "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets"
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")

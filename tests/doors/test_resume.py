@@ -216,12 +216,11 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Se
         node.end()
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 async def test_a_node_that_goes_in_mid_answer(nodes: tuple[Server, Server], how: signal.Signals) -> None:
     """A reader at each door of a node that is killed, or drained: each goes on at the other node, which takes the
     answers over."""
-    text = "/script tokens=100 delay_ms=15"
+    text = "/script tokens=200 delay_ms=15"
     first, other = nodes
     asked = [Question(f"127.0.0.1:{first.port}", text, f"{name.replace('/', '')}-{how}") for name in DOORS]
     have: list[list[Chunk]] = [[] for _ in DOORS]

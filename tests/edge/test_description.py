@@ -184,7 +184,6 @@ NOT_CALLED = {("/readyz", "GET", "503"), ("/v1/session", "POST", "200")}
 """A server that drains, and one that has logins: other tests have those."""
 
 
-@pytest.mark.timeout(240)
 def test_what_the_doors_give_is_what_is_described(knowing: Server, scripted: Server) -> None:
     """Every door with every status that is described for it; no field that is not described, and none missing."""
     with (

@@ -84,7 +84,6 @@ def _judge(lines: list[str]) -> None:
     assert len(lines) <= LINES, Counter(event["event"] for event in events)
 
 
-@pytest.mark.timeout(180)
 def test_a_failing_model_is_told_without_the_question(tmp_path: Path, upstream: str) -> None:
     """Every line is JSON, those of an answer name it, its chat and its trace, and what the upstream repeats is taken
     out."""

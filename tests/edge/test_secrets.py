@@ -133,7 +133,6 @@ async def abused(url: str) -> str:
     return "\n".join(heard)
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("status", [401, pytest.param(500, marks=pytest.mark.slow)])
 async def test_no_secret_is_told_logged_or_stored(parrot: ThreadingHTTPServer, tmp_path: Path, status: int) -> None:
     """Not in events, documents, errors, metrics, logs or the data directory, though the model's server answers with the
@@ -169,7 +168,6 @@ async def test_no_secret_is_told_logged_or_stored(parrot: ThreadingHTTPServer, t
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     ("command", "name", "value"),
     [

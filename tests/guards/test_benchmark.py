@@ -7,7 +7,6 @@ from benchmarks.guarded_questions import all_faulty, faulty, patient
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
 async def test_a_leg_that_is_gone_costs_its_deadline_and_then_nothing() -> None:
     """Figures for legs that are far away, and for one that hangs or refuses until its breaker opens. The deadline is
     longer than that of the benchmark: no pause of a busy machine may pass for a leg that hangs."""
@@ -41,7 +40,6 @@ async def test_every_question_has_an_end_when_everything_fails() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
 async def test_many_at_once_take_no_thread_more_and_none_hangs() -> None:
     """One, five and a hundred questions to a model that takes two seconds: one is answered within 5 s and five within
     10 s, and each of a hundred has an end. A hundred take not one thread more than one."""

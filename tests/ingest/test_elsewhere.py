@@ -77,7 +77,6 @@ async def ended(http: httpx.AsyncClient, job: str) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
 async def test_a_worker_on_another_machine_is_killed_and_one_on_a_third_goes_on(tmp_path: Path) -> None:
     """What was uploaded to the server is stored there, each document once, and found by its search; nothing that was
     paid is paid again but for the call that the kill cut off; the workers' own directories hold nothing of it."""

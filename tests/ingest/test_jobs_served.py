@@ -18,8 +18,8 @@ import websockets
 from chatserver.cli.reach import own_server
 from chatserver.settings import Generation, Settings, Storage
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
-WAIT_S = 60.0
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+WAIT_S = 120.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

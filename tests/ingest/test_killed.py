@@ -19,7 +19,6 @@ def check(toll: Toll, documents: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(150)
 async def test_a_killed_worker_repeats_one_batch_at_most(tmp_path: Path) -> None:
     """On SQLite: the next process waits for the lease to end, and uses all that was paid for."""
     toll = await killed_job(tmp_path, 100, [4])
@@ -28,7 +27,6 @@ async def test_a_killed_worker_repeats_one_batch_at_most(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(150)
 async def test_a_worker_killed_beside_another_on_redis(tmp_path: Path) -> None:
     """Two workers of a queue: the one that lives is given the other's job."""
     require_redis()

@@ -196,7 +196,18 @@ async def test_a_reader_knows_no_keys(tmp_path: Path, monkeypatch: pytest.Monkey
 def _readers() -> list[psutil.Process]:
     """Of this test; the module's own parser has one too, which no file is being read by."""
     mine = psutil.Process().children()
-    return [child for child in mine if "chatserver.ingest.formats.process" in child.cmdline() and child not in _EARLIER]
+    return [child for child in mine if _READER in _command(child) and child not in _EARLIER]
+
+
+_READER = "chatserver.ingest.formats.process"
+
+
+def _command(process: psutil.Process) -> list[str]:
+    """Empty when it has just ended: this process has other children, too."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
 
 
 _EARLIER: set[psutil.Process] = set()

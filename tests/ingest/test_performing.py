@@ -91,10 +91,10 @@ async def test_another_owner_pays_for_nothing_twice(tmp_path: Path) -> None:
     """A worker that vanished in the middle is taken over when its lease has ended: its vectors are used, what it
     stored counts as the job's, and every document is there once."""
     extractor = ScriptedExtractor()
-    async with worker(tmp_path, extractor=extractor) as w:
+    async with worker(tmp_path, extractor=extractor, lease_s=1.0) as w:
         job = await w.submit(600)
         async with w.open_runner("one") as first:
-            await eventually(lambda: len(w.embedder.texts) >= 300, within_s=30)
+            await eventually(lambda: len(w.embedder.texts) >= 300, within_s=60)
             for task in list(first._tasks):  # as SIGKILL does: no release, no last words
                 task.cancel()
         paid = set(w.embedder.texts)

@@ -31,7 +31,8 @@ from retrieval.errors import RetrievalError
 from retrieval.types import Metadata, Passage, Space, Vector
 
 SPACE = Space("scripted", 4)
-LEASE_S = 1.0
+LEASE_S = 5.0
+"""A slow disk or a busy machine holds a renewal up for a second, and another worker would begin anew."""
 HOME = "here"
 
 
@@ -149,6 +150,7 @@ async def worker(
     extractor: ScriptedExtractor | None = None,
     answers: AnswerLog | None = None,
     queue_url: str | None = None,
+    lease_s: float = LEASE_S,
 ) -> AsyncIterator[Worker]:
     embedder = embedder or ScriptedEmbedder()
     async with AsyncExitStack() as stack:
@@ -164,7 +166,7 @@ async def worker(
             generations = Generations(
                 log,
                 pipeline,
-                pace=Pace(lease_s=LEASE_S),
+                pace=Pace(lease_s=lease_s),
                 owner=owner,
                 max_running=2,
                 history_turns=0,
@@ -173,7 +175,7 @@ async def worker(
             )
             async with generations as running, AsyncExitStack() as queued:
                 if queue_url is not None:
-                    queue = SaqJobs.open(queue_url, LEASE_S, HOME, ingestion.makes)
+                    queue = SaqJobs.open(queue_url, lease_s, HOME, ingestion.makes)
                     queued.push_async_callback(queue.aclose)
                     for task in (
                         asyncio.create_task(queue.run(running.perform, log, concurrency=2)),

@@ -17,8 +17,6 @@ from websockets.asyncio.client import ClientConnection, connect
 from tests.delivery.conformance.server import ROOT, Server
 from tests.metrics.scrape import Scrape
 
-pytestmark = pytest.mark.timeout(240)
-
 ANSWERS, TOKENS = 6, 30
 PATIENCE_S = 60.0
 

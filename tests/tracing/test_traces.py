@@ -17,7 +17,6 @@ from tests.delivery.conformance.server import Server
 from tests.eventually import eventually
 from tests.tracing.collector import Collector, collecting
 
-pytestmark = pytest.mark.timeout(240)
 PATIENCE_S = 60.0
 CHAT: Any = ["chat.v1"]
 LOST = "traces are not taken"

@@ -126,7 +126,6 @@ async def test_a_cancelled_read_leaves_the_next_one_alone() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 async def test_a_killed_server_that_is_back_is_used_again(tmp_path: Path) -> None:
     """While it is away reads are `Temporary`; once it is back the same database reads what was written before."""
     require_neo4j()
