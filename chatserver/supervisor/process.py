@@ -33,17 +33,21 @@ class ServerProcess:
             raise StartFailed("the server is about to end")
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        with theirs:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "chatserver.supervisor.server",
-                f"--listener={listener.fileno()}",
-                f"--channel={theirs.fileno()}",
-                f"--options={json.dumps(options)}",
-                pass_fds=[listener.fileno(), theirs.fileno()],
-                process_group=0,
-            )
+        try:
+            with theirs:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-m",
+                    "chatserver.supervisor.server",
+                    f"--listener={listener.fileno()}",
+                    f"--channel={theirs.fileno()}",
+                    f"--options={json.dumps(options)}",
+                    pass_fds=[listener.fileno(), theirs.fileno()],
+                    process_group=0,
+                )
+        except BaseException:  # told to end in the middle of it: the process is ended by asyncio
+            ours.close()
+            raise
         return cls(process, ours)
 
     @property

@@ -293,7 +293,7 @@ def _resolve_all(group: list[_Job]) -> None:
     for write in group:
         loops.setdefault(write.loop, []).append(write)
     for loop, writes in loops.items():
-        if not loop.is_closed():
+        with suppress(RuntimeError):  # it has been closed: nobody waits there any more
             loop.call_soon_threadsafe(_resolve, writes)
 
 

@@ -24,6 +24,12 @@ EVE = Identity("eve", address="10.0.0.2")
 Made: TypeAlias = Callable[[Allowance], Limiting]
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that a busy machine is slow to ask is not away."""
+    monkeypatch.setattr("chatserver.access.limiting._STORE_S", 30.0)
+
+
 @pytest.fixture(params=["memory", "redis"])
 async def limiting(request: pytest.FixtureRequest) -> AsyncIterator[Made]:
     """Makes quotas on a store that is empty."""

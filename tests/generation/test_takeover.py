@@ -22,7 +22,7 @@ from tests.eventually import eventually
 from tests.generation.scripted import Script, TestingLog, logged, running, sealed, whole, words
 
 ANSWER = whole(words(5))
-QUICK = Pace(lease_s=0.06, linger_s=0.001)
+QUICK = Pace(lease_s=0.9, linger_s=0.001)
 
 
 @pytest.fixture

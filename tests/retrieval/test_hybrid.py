@@ -148,7 +148,7 @@ async def test_a_late_leg_leaves_time_for_the_expansion(shelf: Shelf) -> None:
 async def test_when_no_leg_answers_the_error_says_how_each_ended(shelf: Shelf) -> None:
     """A temporary error with a code, and nothing of the upstream's words in the reports."""
     documents, _ = shelf
-    hybrid = Hybrid(documents, {"vector": broken, "keyword": never}, deadline_s=0.05)
+    hybrid = Hybrid(documents, {"vector": broken, "keyword": never}, deadline_s=0.5)
     with pytest.raises(NoLegAnswered) as caught:
         await hybrid.search(Query("pump"))
     assert caught.value.code == "retrieval_unavailable"
