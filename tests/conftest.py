@@ -1,7 +1,9 @@
 """What holds for every test, and what a run says at its end; the suite runs in several processes (pytest-xdist)."""
 
+import asyncio
 import gc
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ current = settings.get_profile(settings.get_current_profile_name())
 settings.register_profile("no deadline", parent=current, deadline=None)
 settings.load_profile("no deadline")
 
+SAMPLE = Path(__file__).parents[1] / "examples" / "cooling-unit"
 GRAPH_SERVERS = pytest.StashKey[set[str]]()
 
 
@@ -62,3 +65,20 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """A Redis for the tests of one module; what one leaves there the next one finds."""
     with redis_server(tmp_path_factory.mktemp("redis")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with the whole sample. It is every test's: who opens it copies it first."""
+    from chatserver.settings import Settings, Storage
+    from chatserver.wiring import open_knowledge
+
+    directory = tmp_path_factory.mktemp("sample") / "data"
+
+    async def ingest() -> None:
+        async with open_knowledge(Settings(storage=Storage(data_dir=directory))) as knowledge:
+            report = await knowledge.ingestion.ingest_paths([SAMPLE])
+            assert (report.errors, report.skipped) == ([], [])
+
+    asyncio.run(ingest())
+    return directory

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 from pydantic import SecretStr
@@ -29,10 +30,10 @@ async def pinecone() -> AsyncIterator[PineconeServer]:
 
 
 @pytest.fixture
-async def embedded(tmp_path: Path) -> Settings:
-    settings = Settings(storage=Storage(data_dir=tmp_path / "data"), retrieval=PATIENT)
+async def embedded(sample: Path, tmp_path: Path) -> Settings:
+    data = copytree(sample, tmp_path / "data")
+    settings = Settings(storage=Storage(data_dir=data), retrieval=PATIENT)
     async with open_knowledge(settings) as knowledge:
-        await knowledge.ingestion.ingest_paths([SAMPLE])
         await knowledge.ingestion.ingest_paths([SAMPLE / "alarms.md"], "second")
     return settings
 

@@ -4,35 +4,21 @@ import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
-from chatserver.ingest.ingestion import Ingestion
-from chatserver.ingest.library import SteppedLibrary
 from graph.embedded.records import SqliteRecordStore
-from graph.embedded.store import SqliteGraphStore
 from graph.planning.plan import record_plan
 from retrieval.embedded.database import Database
-from retrieval.embedded.documents import SqliteDocumentStore
-from retrieval.embedded.vectors import SqliteVectorStore
-from retrieval.embedders.wordllama import WordLlamaEmbedder
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture
-async def records(tmp_path: Path) -> AsyncIterator[SqliteRecordStore]:
-    db = await Database.open(tmp_path / "knowledge.db")
-    embedder = WordLlamaEmbedder()
-    documents, graph = await SqliteDocumentStore.open(db), await SqliteGraphStore.open(db)
-    records = await SqliteRecordStore.open(db)
-    library = SteppedLibrary(documents, await SqliteVectorStore.open(db), graph)
-    ingestion = Ingestion(documents, library, embedder, graph, records)
-    report = await ingestion.ingest_paths([EXAMPLES / "cooling-unit"])
-    assert report.errors == []
-    assert report.skipped == []
-    yield records
-    await embedder.aclose()
+async def records(sample: Path, tmp_path: Path) -> AsyncIterator[SqliteRecordStore]:
+    db = await Database.open(copytree(sample, tmp_path / "data") / "knowledge.db")
+    yield await SqliteRecordStore.open(db)
     await db.aclose()
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -33,7 +34,6 @@ from tests.models.openai_server import (
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SAMPLE = Path(__file__).parents[2] / "examples" / "cooling-unit"
 GRAVE = {
     "collection": "TelemetryEvent",
     "conditions": [
@@ -56,12 +56,9 @@ async def running() -> AsyncIterator[OpenAIServer]:
         yield server
 
 
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("advice")
-    async with open_knowledge(Settings(storage=Storage(data_dir=directory))) as knowledge:
-        await knowledge.ingestion.ingest_paths([SAMPLE])
-    return directory
+@pytest.fixture(scope="module")
+def data(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copytree(sample, tmp_path_factory.mktemp("advice") / "data")
 
 
 @pytest.fixture

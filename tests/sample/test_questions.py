@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -54,16 +55,13 @@ def document_of(passage: str) -> str:
 
 async def ask_all(data_dir: Path) -> dict[str, Outcome]:
     settings = Settings(storage=Storage(data_dir=data_dir))
-    async with open_knowledge(settings) as knowledge:
-        report = await knowledge.ingestion.ingest_paths([EXAMPLES / "cooling-unit"])
-        assert (report.errors, report.skipped) == ([], [])
-        async with open_pipeline(settings, knowledge) as pipeline:
-            return {question["id"]: await ask(pipeline, question["question"]) for question in QUESTIONS}
+    async with open_knowledge(settings) as knowledge, open_pipeline(settings, knowledge) as pipeline:
+        return {question["id"]: await ask(pipeline, question["question"]) for question in QUESTIONS}
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
-    return asyncio.run(ask_all(tmp_path_factory.mktemp("data")))
+def outcomes(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
+    return asyncio.run(ask_all(copytree(sample, tmp_path_factory.mktemp("questions") / "data")))
 
 
 def asked(*legs: str, hops: range = range(2)) -> pytest.MarkDecorator:
