@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# A file's tests stay in one process: they share their servers and browsers.
-PYTEST := $(BIN)/python -m pytest --numprocesses=logical --dist=loadfile
+# A file's tests stay in one process: they share their servers and browsers. Long ones begin first: tests/scheduling.py.
+PYTEST := $(BIN)/python -m pytest --numprocesses=logical --dist=loadfile --no-loadscope-reorder
 # The tests start hundreds of Python processes: where no bytecode may be written (images say so), each compiles all it imports.
 unexport PYTHONDONTWRITEBYTECODE
 

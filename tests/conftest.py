@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from tests.contracts.redis_server import RedisServer, redis_server
+from tests.scheduling import Units, in_order
 
 # What a test takes on a busy machine says nothing; how long it may hang is pytest-timeout's affair. The profile that
 # hypothesis loads by itself, in CI a derandomised one, stays as it is otherwise.
@@ -34,6 +35,15 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = in_order(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Units | None:
+    return Units(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(trylast=True)
