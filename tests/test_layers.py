@@ -144,6 +144,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "chatserver.answers.redis_restore",
         "chatserver.answers.redis_scripts",
         "chatserver.answers.sqlite",
+        "chatserver.answers.sqlite_entries",
         "chatserver.answers.sqlite_removal",
         "chatserver.answers.sqlite_schema",
         "chatserver.embeddings.file_cache",

@@ -24,13 +24,13 @@ from chatserver.answers.log import (
     ChatPlace,
     ChatSummary,
     Claim,
-    Conflict,
     Fenced,
     Listener,
     LogUnavailable,
     Ring,
 )
 from chatserver.answers.meta import JOBS, AnswerMeta, NewAnswer, job_id
+from chatserver.answers.sqlite_entries import append, entries
 from chatserver.answers.sqlite_removal import erase, remove_ended
 from chatserver.answers.sqlite_schema import (
     CHATS,
@@ -40,9 +40,9 @@ from chatserver.answers.sqlite_schema import (
     OWN_KEY_MIGRATION,
     SCHEMA,
     meta_of,
+    one,
     row_of,
 )
-from chatserver.answers.states import AnswerState
 from retrieval.embedded.database import Database
 
 T = TypeVar("T")
@@ -52,7 +52,6 @@ log = structlog.get_logger(__name__)
 POLL_S = 0.025
 CLEAN_S = 600.0
 """How often answers past their time are looked for."""
-_PAGE_BYTES = 1 << 20
 _UNSEALED = "state IN ('queued', 'running')"
 _CLAIMABLE = "(state = 'queued' OR (state = 'running' AND lease_until < :now))"
 
@@ -105,7 +104,7 @@ class SqliteAnswerLog:
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (user, ask_id) DO NOTHING",
                 row_of(new),
             )
-            meta = _one(db, "user = ? AND ask_id = ?", (new.user, new.ask_id))
+            meta = one(db, "user = ? AND ask_id = ?", (new.user, new.ask_id))
             assert meta is not None
             return meta, made.rowcount == 1
 
@@ -144,7 +143,7 @@ class SqliteAnswerLog:
 
     async def append(self, claim: Claim, batch: Batch, lease_s: float) -> Appended:
         lease_until = self._clock() + lease_s
-        appended = await self._write(lambda db: _append(db, claim, batch, lease_until), durable=batch.seal is not None)
+        appended = await self._write(lambda db: append(db, claim, batch, lease_until), durable=batch.seal is not None)
         self._ring(Ring(claim.answer, batch.expected_head, batch.entries, batch.seal))
         return appended
 
@@ -167,7 +166,7 @@ class SqliteAnswerLog:
                 f"UPDATE answers SET stop_requested = 1 WHERE id = ? AND user = ? AND {_UNSEALED}",
                 (answer, user),
             )
-            return _one(db, "id = ? AND user = ?", (answer, user))
+            return one(db, "id = ? AND user = ?", (answer, user))
 
         meta = await self._write(run, durable=True)
         if meta is not None and not meta.state.sealed:
@@ -180,18 +179,18 @@ class SqliteAnswerLog:
                 "UPDATE answers SET acknowledged = max(acknowledged, min(?, head - 1)) WHERE id = ? AND user = ?",
                 (seq, answer, user),
             )
-            return _one(db, "id = ? AND user = ?", (answer, user))
+            return one(db, "id = ? AND user = ?", (answer, user))
 
         return await self._write(run)
 
     async def meta(self, answer: str) -> AnswerMeta | None:
-        return await self._read(lambda db: _one(db, "id = ?", (answer,)))
+        return await self._read(lambda db: one(db, "id = ?", (answer,)))
 
     async def of_ask(self, user: str, ask_id: str) -> AnswerMeta | None:
-        return await self._read(lambda db: _one(db, "user = ? AND ask_id = ?", (user, ask_id)))
+        return await self._read(lambda db: one(db, "user = ? AND ask_id = ?", (user, ask_id)))
 
     async def read(self, answer: str, first: int, limit: int) -> list[bytes]:
-        return await self._read(lambda db: _entries(db, answer, first, limit))
+        return await self._read(lambda db: entries(db, answer, first, limit))
 
     async def chat(self, user: str, chat: str, *, undelivered: bool = False) -> list[AnswerMeta]:
         only = f" AND ({_UNSEALED} OR acknowledged < head - 1)" if undelivered else ""
@@ -329,67 +328,3 @@ def _note_boot(db: sqlite3.Connection, boot: str) -> None:
     db.execute("DELETE FROM boots")
     db.execute("INSERT INTO boots VALUES (?)", (boot,))
     db.execute(f"UPDATE answers SET epoch = lower(hex(randomblob(4))) WHERE {_UNSEALED}")
-
-
-def _one(db: sqlite3.Connection, where: str, values: tuple[object, ...]) -> AnswerMeta | None:
-    row = db.execute(f"SELECT {COLUMNS} FROM answers WHERE {where}", values).fetchone()
-    return meta_of(row) if row else None
-
-
-def _append(db: sqlite3.Connection, claim: Claim, batch: Batch, lease_until: float) -> Appended:
-    head = batch.expected_head + len(batch.entries)
-    row = db.execute(
-        "UPDATE answers SET head = ?, lease_until = ?, state = coalesce(?, state), owner = iif(? IS NULL, owner, NULL)"
-        " WHERE id = ? AND generation = ? AND owner = ? AND state = 'running' AND head = ?"
-        " RETURNING key, stop_requested",
-        (
-            head,
-            lease_until,
-            batch.seal,
-            batch.seal,
-            claim.answer,
-            claim.generation,
-            claim.owner,
-            batch.expected_head,
-        ),
-    ).fetchone()
-    if row is None:
-        return _repeated(db, claim, batch, head)
-    key, stop_requested = row
-    db.execute(
-        "INSERT INTO batches (answer, head, first, id, entries) VALUES (?, ?, ?, ?, ?)",
-        (key, head, batch.expected_head, batch.id, b"\n".join(batch.entries)),
-    )
-    return Appended(head, bool(stop_requested))
-
-
-def _repeated(db: sqlite3.Connection, claim: Claim, batch: Batch, head: int) -> Appended:
-    """Why nothing was appended: the batch is here already, or the claim is lost, or the writer miscounted."""
-    row = db.execute(
-        "SELECT a.stop_requested FROM answers a JOIN batches b ON b.answer = a.key"
-        " WHERE a.id = ? AND b.head = ? AND b.id = ?",
-        (claim.answer, head, batch.id),
-    ).fetchone()
-    if row is not None:
-        return Appended(head, bool(row[0]))
-    meta = _one(db, "id = ?", (claim.answer,))
-    held = meta is not None and meta.state is AnswerState.RUNNING and meta.generation == claim.generation
-    if meta is None or not held or meta.owner != claim.owner:
-        raise Fenced(claim.answer)
-    raise Conflict(f"head is {meta.head}, not {batch.expected_head}")
-
-
-def _entries(db: sqlite3.Connection, answer: str, first: int, limit: int) -> list[bytes]:
-    rows = db.execute(
-        "SELECT b.first, b.entries FROM batches b JOIN answers a ON a.key = b.answer"
-        " WHERE a.id = ? AND b.head > ? ORDER BY b.head",
-        (answer, first),
-    )
-    entries: list[bytes] = []
-    size = 0
-    for batch_first, blob in rows:
-        entries += blob.split(b"\n")[max(0, first - batch_first) :]
-        size += len(blob)
-        if len(entries) >= limit or size >= _PAGE_BYTES:
-            break
-    return entries

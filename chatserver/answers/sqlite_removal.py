@@ -31,7 +31,7 @@ async def remove_ended(database: Database, asked_before: float) -> int:
 def _remove(db: sqlite3.Connection, where: str, values: tuple[object, ...]) -> list[str]:
     (secure,) = db.execute("PRAGMA secure_delete").fetchone()
     db.execute("PRAGMA secure_delete=ON")
-    some = f"SELECT key FROM answers WHERE {where} LIMIT {_PART}"  # noqa: S608 - both are ours
-    rows = db.execute(f"DELETE FROM answers WHERE key IN ({some}) RETURNING id", values).fetchall()  # noqa: S608
+    some = f"SELECT key FROM answers WHERE {where} LIMIT {_PART}"
+    rows = db.execute(f"DELETE FROM answers WHERE key IN ({some}) RETURNING id", values).fetchall()
     db.execute(f"PRAGMA secure_delete={secure}")
     return [id for (id,) in rows]

@@ -1,5 +1,6 @@
 """The tables of the answer log in SQLite, and how a row becomes a value."""
 
+import sqlite3
 from typing import Any
 
 import orjson
@@ -118,3 +119,9 @@ def row_of(new: NewAnswer) -> tuple[object, ...]:
         orjson.dumps(new.options).decode(),
         new.own_key,
     )
+
+
+def one(db: sqlite3.Connection, where: str, values: tuple[object, ...]) -> AnswerMeta | None:
+    """The answer that meets the condition, which is ours; its values are parameters."""
+    row = db.execute(f"SELECT {COLUMNS} FROM answers WHERE {where}", values).fetchone()
+    return meta_of(row) if row else None
