@@ -84,7 +84,7 @@ def test_the_settings_are_all_there_are() -> None:
 @pytest.mark.parametrize("variable", SETTINGS, ids=lambda variable: variable.name)
 def test_a_setting_is_read_by_something(variable: Variable) -> None:
     """A setting that no code reads would be a promise that nothing keeps."""
-    # In settings/groups.py a group reads its own field, as `self.name` of the model does.
+    # In settings/ a group reads its own field, as `self.name` of the model does.
     used = re.compile(rf"\b(?:{variable.group}|self)\.{variable.field}\b")
     readers = [path for path in (ROOT / "chatserver").rglob("*.py") if path.parts[-2] != "client"]
     assert any(used.search(path.read_text("utf-8")) for path in readers)

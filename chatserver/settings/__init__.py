@@ -9,24 +9,13 @@ How the HTTP server listens is not here but in `uvicorn.toml`, see `chatserver.s
 """
 
 from chatserver.settings.access import Access
-from chatserver.settings.groups import (
-    DEFAULT_MODEL,
-    Delivery,
-    Embeddings,
-    Generation,
-    Model,
-    Neo4j,
-    Pinecone,
-    Prompt,
-    Redis,
-    Retrieval,
-    Storage,
-    Upstreams,
-)
+from chatserver.settings.answering import Delivery, Generation, Prompt, Retrieval, Upstreams
 from chatserver.settings.ingest import Ingest
 from chatserver.settings.loading import FILE_VARIABLE, SettingsError, load_settings, to_environment
+from chatserver.settings.models import DEFAULT_MODEL, Embeddings, Model
 from chatserver.settings.quotas import Quotas
 from chatserver.settings.schema import Settings, Variable, variables
+from chatserver.settings.stores import Neo4j, Pinecone, Redis, Storage
 from chatserver.settings.traces import Traces
 
 __all__ = [

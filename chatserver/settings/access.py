@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
-from chatserver.settings.groups import Group
+from chatserver.settings.group import Group
 
 MIN_SECRET: Final = 32
 """Characters of a key: what HMAC with SHA-256 is worth, RFC 7518 3.2."""

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from chatserver.settings.groups import Group
+from chatserver.settings.group import Group
 
 
 class Ingest(Group):

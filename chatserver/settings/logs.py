@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from chatserver.settings.groups import Group
+from chatserver.settings.group import Group
 
 
 class Logs(Group):

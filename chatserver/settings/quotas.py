@@ -2,7 +2,7 @@
 
 from pydantic import Field, model_validator
 
-from chatserver.settings.groups import Group
+from chatserver.settings.group import Group
 
 
 class Quotas(Group):

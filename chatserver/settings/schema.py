@@ -8,23 +8,13 @@ from pydantic import SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from chatserver.settings.access import Access
-from chatserver.settings.groups import (
-    Delivery,
-    Embeddings,
-    Generation,
-    Group,
-    Model,
-    Neo4j,
-    Pinecone,
-    Prompt,
-    Redis,
-    Retrieval,
-    Storage,
-    Upstreams,
-)
+from chatserver.settings.answering import Delivery, Generation, Prompt, Retrieval, Upstreams
+from chatserver.settings.group import Group
 from chatserver.settings.ingest import Ingest
 from chatserver.settings.logs import Logs
+from chatserver.settings.models import Embeddings, Model
 from chatserver.settings.quotas import Quotas
+from chatserver.settings.stores import Neo4j, Pinecone, Redis, Storage
 from chatserver.settings.traces import Traces
 
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from chatserver.settings.groups import Group, HttpUrl
+from chatserver.settings.group import Group, HttpUrl
 
 
 class Traces(Group):
