@@ -17,7 +17,8 @@ from tests.delivery.conformance.scenarios import playing
 from tests.delivery.conformance.server import QUICK_LOGS, QUICK_LOGS_APART, Server, holds, serving
 from tests.eventually import eventually
 
-LEASE_S = 1.0
+LEASE_S = 3.0
+"""Where two processes live: one that only pauses for a second is not to lose its answers to the other."""
 SOON_S = LEASE_S + 2
 """The promise: an answer goes on so soon after its process was killed. A busy machine gets `SLACK_S` more."""
 SLACK_S = 10.0
@@ -36,13 +37,15 @@ def data(tmp_path: Path) -> Path:
 @pytest.fixture(scope="module", params=QUICK_LOGS_APART)
 def sibling(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A healthy process that shares its data with those that fail."""
-    with serving(Server(tmp_path_factory.mktemp("crash") / "data", "uvicorn", request.param)) as server:
+    settings = {"CHATSERVER_LEASE_S": str(LEASE_S)}
+    with serving(Server(tmp_path_factory.mktemp("crash") / "data", "uvicorn", request.param, settings)) as server:
         yield server
 
 
 def beside(sibling: Server, **settings: str) -> Server:
     """A process on the same data, with a fault."""
-    return Server(sibling.data, "hooked", sibling.log, settings, may_fail=True)
+    given = {**sibling.settings, **settings}
+    return Server(sibling.data, "hooked", sibling.log, given, may_fail=True)
 
 
 def since_death(client: Judge, died_at: float) -> float:
@@ -155,7 +158,8 @@ async def test_frozen_past_its_lease(sibling: Server) -> None:
 async def test_two_claimants_at_once(data: Path, log: str) -> None:
     """One of two workers is killed with many answers under way; the other one and its replacement both want them, and
     each answer goes to one of the two."""
-    with serving(Server(data, "serve --workers 2", log)) as server:
+    settings = {"CHATSERVER_LEASE_S": str(LEASE_S)}
+    with serving(Server(data, "serve --workers 2", log, settings)) as server:
         async with playing(server.target(), "claimants") as play:
             asked = [await play.asks(100, 20, f" {n}") for n in range(16)]
             for client, _, answer in asked:

@@ -6,7 +6,16 @@ import pytest
 
 from tests.delivery.conformance.proxy import proxy
 from tests.delivery.conformance.scenarios import SCENARIOS, Scenario, judged, playing
-from tests.delivery.conformance.server import LOGS, QUICK_LOGS_APART, WAYS, Server, holds, scripted_text, serving
+from tests.delivery.conformance.server import (
+    LOGS,
+    QUICK_LOGS_APART,
+    UNSHARED,
+    WAYS,
+    Server,
+    holds,
+    scripted_text,
+    serving,
+)
 
 QUICK = "serve --workers 2"
 """Two processes behind one port: each reconnect may meet the other one."""
@@ -23,7 +32,7 @@ def ways() -> Iterator[object]:
 @pytest.fixture(scope="module", params=ways())
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     way, log = request.param
-    with serving(Server(tmp_path_factory.mktemp("network") / "data", way, log)) as server:
+    with serving(Server(tmp_path_factory.mktemp("network") / "data", way, log, UNSHARED)) as server:
         yield server
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
+
 CHATSERVER = Path(sys.executable).with_name("chatserver")
 READY = re.compile(r"ready: http://127\.0\.0\.1:(\d+)")
 OURS = ("CHATSERVER_", "OPENAI_")
@@ -32,7 +34,7 @@ class Server:
         self._log = data_dir.with_suffix(".log")
         quick = {"CHATSERVER_LEASE_S": "1", "CHATSERVER_DRAIN_S": "0.5"}
         self._settings = {"CHATSERVER_MODEL": model, **quick, **settings}
-        self.port = 0
+        self.port = free_port()
         self.start()
 
     @property

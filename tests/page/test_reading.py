@@ -122,12 +122,12 @@ def test_a_finished_answer_is_announced_once(page: Page, scripted: Server) -> No
     """The live region is silent while tokens come and then has the whole text; a reload announces nothing."""
     chat = ChatPage(page, scripted.url)
     live = page.locator("#live")
-    chat.ask("/script tokens=30 delay_ms=20")
+    chat.ask("/script tokens=200 delay_ms=20")
     chat.wait_for("t5")
     assert live.inner_text() == ""
     expect(chat.turns.last).to_have_attribute("aria-busy", "true")
     chat.wait_until_over()
-    expect(live).to_have_text(re.compile(r"^Answer: t0.* t29x+$"))
+    expect(live).to_have_text(re.compile(r"^Answer: t0.* t199x+$"))
     page.reload()
     chat.wait_until_over()
     assert live.inner_text() == ""

@@ -28,6 +28,8 @@ from tests.ports import free_port
 ROOT = Path(__file__).resolve().parents[3]
 START_S = 60.0
 """The machine may be busy."""
+UNSHARED = {"CHATSERVER_LEASE_S": "15"}
+"""Where nobody dies: no pause of a busy machine, no commit on a slow disk is a reason to take an answer over."""
 
 _BIN = Path(sys.executable).parent
 _UVICORN = (sys.executable, "-m", "uvicorn")
