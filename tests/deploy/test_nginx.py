@@ -49,7 +49,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     directory = tmp_path_factory.mktemp("site")
     with ExitStack() as stack:
         redis = stack.enter_context(redis_server(tmp_path_factory.mktemp("redis")))
-        settings = {"CHATSERVER_REDIS_URL": redis.url, "CHATSERVER_DRAIN_S": "1"}
+        settings = {"CHATSERVER_REDIS_URL": redis.url, "CHATSERVER_DRAIN_S": "1", "CHATSERVER_LEASE_S": "3"}
         nodes = [Server(directory / str(n) / "data", "serve", settings=settings) for n in range(2)]
         for node in nodes:
             node.data.parent.mkdir()

@@ -3,17 +3,17 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 
-const READY = /ready: (http:\/\/127\.0\.0\.1:(\d+))/;
+const READY = /ready: (http:\/\/127\.0\.0\.1:\d+)/;
 
 export class Server {
-  port = 0;
+  port = Number(process.env.FREE_PORT);
 
-  /** `data` is a directory; CHATSERVER is the command, both from the environment of the test run. */
+  /** `data` is a directory. CHATSERVER is the command, FREE_PORT nobody else's: from the environment of the test run. */
   constructor(data) {
     this.data = data;
   }
 
-  async start() {
+  async start(again = 2) {
     const command = ["serve", "--host=127.0.0.1", `--port=${this.port}`, `--data-dir=${this.data}`];
     const settings = { CHATSERVER_MODEL: "scripted", CHATSERVER_LEASE_S: "1", CHATSERVER_DRAIN_S: "0.2" };
     this.process = spawn(process.env.CHATSERVER, command, {
@@ -24,9 +24,9 @@ export class Server {
       const ready = READY.exec(piece.toString());
       if (ready === null) continue;
       [, this.url] = ready;
-      this.port = Number(ready[2]);
       return this;
     }
+    if (again) return this.start(again - 1); // processes of the one that was killed may still be there
     throw new Error("the server did not start");
   }
 
