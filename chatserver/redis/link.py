@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 PATIENCE_S = 5.0
 _CONNECT_S = 2.0
+_FIRST_S = 10.0
+"""For the first attempt, whose failure ends whoever must have Redis: a pause of the machine is not to do that."""
 _BACKOFF_S = (0.02, 0.05, 0.1, 0.2, 0.5)
 """Waits between attempts to connect, each with jitter; the last one repeats."""
 _LOOKS = 4
@@ -153,7 +155,7 @@ class RedisLink:
         """Returns once connected. Raises `RedisUnavailable` when the first attempt fails; then nothing is left open.
         When the connection is not `required` it returns all the same, and the link goes on trying."""
         try:
-            await self._connect()
+            await self._connect(_FIRST_S if required else _CONNECT_S)
         except RedisUnavailable:
             if required:
                 raise
@@ -194,10 +196,10 @@ class RedisLink:
             self.rebuild()
             await self._gone.wait()  # the loop may end right after us
 
-    async def _connect(self) -> None:
+    async def _connect(self, within_s: float) -> None:
         wire: _Wire | None = None
         try:
-            async with asyncio.timeout(_CONNECT_S):
+            async with asyncio.timeout(within_s):
                 self._gone.clear()
                 wire = await self._dial()
                 for command in self._address.greeting():
@@ -242,7 +244,7 @@ class RedisLink:
             if self._elsewhere is not None:
                 self._address = self._elsewhere()
             try:
-                await self._connect()
+                await self._connect(_CONNECT_S)
                 self._tell(log.info, "connected to Redis again", attempts=attempt)
                 self._reopened()
             except RedisUnavailable as error:

@@ -59,9 +59,7 @@ class WorkerHost:
         while not self._draining:
             self._work.clear()
             if await self._has_work() and not self._draining:
-                code = await self._run_worker()
-                if code != 0 and not self._draining:
-                    log.error("worker ended", code=code)
+                if not await self._has_ended_well() and not self._draining:
                     await asyncio.sleep(_AGAIN_S)
                 continue
             with suppress(TimeoutError):
@@ -87,6 +85,17 @@ class WorkerHost:
             return False
         self._is_away = False
         return has_work
+
+    async def _has_ended_well(self) -> bool:
+        """Runs a worker. A machine that has no process, memory or descriptor for one is no end of the server."""
+        try:
+            code = await self._run_worker()
+        except OSError as error:
+            log.error("worker not started", error=str(error))
+            return False
+        if code != 0 and not self._draining:
+            log.error("worker ended", code=code)
+        return code == 0
 
     async def _run_worker(self) -> int:
         """In a process group of its own: a Ctrl-C in the terminal reaches the server alone, which drains."""

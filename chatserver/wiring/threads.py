@@ -5,7 +5,8 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-_WAIT_S = 10.0
+_WAIT_S = 60.0
+"""They wait for nothing but each other: only a machine that is held up takes so long."""
 
 
 async def start_threads() -> int:
