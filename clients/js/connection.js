@@ -38,6 +38,8 @@ export class Connection {
   #heartbeat = null;
   #heard = true;
   #pings = 0;
+  /** The ping whose answer is awaited, or null. */
+  #probed = null;
   /** @type {State} */
   state = { name: "connecting" };
 
@@ -78,20 +80,30 @@ export class Connection {
 
   /** The network or the machine may have changed: come back at once, or find out whether the peer still answers. */
   probe() {
-    if (this.state.name === "waiting") this.start();
-    else if (this.send(this.#ping())) this.#expect(PROBE_MS);
+    if (this.state.name === "waiting") return this.start();
+    const ping = this.#ping();
+    if (!this.send(ping)) return;
+    this.#probed = ping.id;
+    this.#expect(PROBE_MS);
   }
 
   #receive(data) {
     this.#heard = true;
-    clearTimeout(this.#watch);
     const event = JSON.parse(data);
+    this.#watched(event);
     if (event.type === "welcome") this.#welcome(event);
     if (event.type === "draining") this.#become({ name: "draining" });
     if (event.retry_after_ms && (event.type === "draining" || !(event.id || event.answer))) {
       this.#notBefore = this.#options.now() + event.retry_after_ms;
     }
     if (event.type !== "pong") this.#options.onEvent(event);
+  }
+
+  /** What was on its way when the network changed is no answer to a probe: it gives the answer behind it more time. */
+  #watched({ type, id }) {
+    if (this.#probed !== null && !(type === "pong" && id === this.#probed)) return this.#expect(PROBE_MS);
+    this.#probed = null;
+    clearTimeout(this.#watch);
   }
 
   #welcome({ heartbeat_s: heartbeat = DEFAULT_HEARTBEAT_S }) {
@@ -138,6 +150,7 @@ export class Connection {
   #abandon() {
     for (const timer of [this.#retry, this.#watch, this.#heartbeat]) clearTimeout(timer);
     this.#heard = true;
+    this.#probed = null;
     const socket = this.#socket;
     this.#socket = null;
     if (socket === null) return;

@@ -165,6 +165,35 @@ test("A change of network tests an open connection and ends a wait.", (context) 
   assert.equal(Wire.opened.length, 2);
 });
 
+test("What was on its way when the network changed is no answer to the test of the connection.", (context) => {
+  const { connection, pass } = start(context);
+  const [wire] = Wire.opened;
+  wire.say(WELCOME);
+  connection.probe();
+  wire.say({ type: "pong", id: "another" });
+  pass(2000);
+  wire.say({ type: "chunk" });
+  pass(2999);
+  assert.equal(connection.state.name, "open");
+  pass(1);
+  assert.equal(connection.state.name, "waiting");
+});
+
+test("A test of the connection that is answered ends, however late behind what was on its way.", (context) => {
+  const { connection, pass } = start(context);
+  const [wire] = Wire.opened;
+  wire.say(WELCOME);
+  connection.probe();
+  const { id } = wire.sent.at(-1);
+  for (let late = 0; late < 5; late += 1) {
+    pass(2000);
+    wire.say({ type: "chunk" });
+  }
+  wire.say({ type: "pong", id });
+  pass(9000);
+  assert.equal(connection.state.name, "open");
+});
+
 test("What an abandoned socket still says is not heard.", (context) => {
   const { connection, pass, seen } = start(context);
   const [old] = Wire.opened;
