@@ -62,7 +62,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 async def test_the_page_and_a_question(site: Site) -> None:
     """Through nginx the page is served, a WebSocket opens, and an answer comes as it is told."""
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
         page = await http.get(f"http://127.0.0.1:{site.port}/")
     assert (page.status_code, page.headers["content-type"].split(";")[0]) == (200, "text/html")
     async with playing(site.target(), "nginx") as play:

@@ -55,7 +55,7 @@ def test_openapi_is_valid() -> None:
 
 def test_the_server_gives_its_descriptions(scripted: Server) -> None:
     """To anybody, as they are made here."""
-    with httpx.Client(base_url=scripted.url, trust_env=False) as http:
+    with httpx.Client(base_url=scripted.url, trust_env=False, timeout=60) as http:
         assert http.get("/openapi.json").json() == json.loads(json.dumps(openapi(doors())))
         assert http.get("/asyncapi.json").json() == json.loads(json.dumps(asyncapi()))
 

@@ -17,6 +17,7 @@ import websockets
 
 from chatserver.cli.reach import own_server
 from chatserver.settings import Generation, Settings, Storage
+from tests.processes import command_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 WAIT_S = 120.0
@@ -99,7 +100,7 @@ async def test_a_killed_worker_is_replaced(url: str, http: httpx.AsyncClient) ->
     async with asyncio.timeout(WAIT_S):
         while (await http.get(f"/v1/jobs/{job}")).json()["status"] == "queued":  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-    workers = [child for child in psutil.Process().children() if "chatserver.supervisor.worker" in child.cmdline()]
+    workers = [child for child in psutil.Process().children() if "chatserver.supervisor.worker" in command_of(child)]
     for child in workers:
         os.kill(child.pid, signal.SIGKILL)
     assert len(workers) == 1

@@ -18,6 +18,7 @@ from chatserver.ingest.formats.pdf import unwrapped
 from chatserver.ingest.kinds import format_of
 from tests.eventually import eventually
 from tests.ingest import documents
+from tests.processes import command_of
 
 _PATIENCE_S = 60.0
 
@@ -196,18 +197,8 @@ async def test_a_reader_knows_no_keys(tmp_path: Path, monkeypatch: pytest.Monkey
 def _readers() -> list[psutil.Process]:
     """Of this test; the module's own parser has one too, which no file is being read by."""
     mine = psutil.Process().children()
-    return [child for child in mine if _READER in _command(child) and child not in _EARLIER]
-
-
-_READER = "chatserver.ingest.formats.process"
-
-
-def _command(process: psutil.Process) -> list[str]:
-    """Empty when it has just ended: this process has other children, too."""
-    try:
-        return process.cmdline()
-    except psutil.NoSuchProcess:
-        return []
+    command = "chatserver.ingest.formats.process"
+    return [child for child in mine if command in command_of(child) and child not in _EARLIER]
 
 
 _EARLIER: set[psutil.Process] = set()

@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from tests.delivery.conformance.server import ROOT, UNSHARED, Server
 from tests.metrics.scrape import Scrape
+from tests.processes import command_of
 
 ANSWERS, TOKENS = 6, 30
 PATIENCE_S = 60.0
@@ -149,7 +150,7 @@ def _asked_for(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _serves(process: psutil.Process) -> bool:
-    return "chatserver.supervisor.server" in process.cmdline()
+    return "chatserver.supervisor.server" in command_of(process)
 
 
 def _serving(server: Server) -> list[psutil.Process]:

@@ -11,8 +11,9 @@ class Watch:
     def __init__(self) -> None:
         self.foreign: list[str] = []
         self.errors: list[str] = []
-        # the last two: a cut in the middle of a response's body
-        lost = r"ERR_(CONNECTION|INTERNET|EMPTY|SOCKET|CONTENT_LENGTH_MISMATCH|INCOMPLETE_CHUNKED_ENCODING)"
+        # a response that was cut in its middle
+        cut = "RESPONSE_HEADERS_TRUNCATED|CONTENT_LENGTH_MISMATCH|INCOMPLETE_CHUNKED_ENCODING"
+        lost = rf"ERR_(CONNECTION|INTERNET|NETWORK|EMPTY|SOCKET|{cut})"
         self.expected = re.compile(rf"WebSocket connection to .* failed|{lost}")
 
     def add(self, page: Page) -> None:
