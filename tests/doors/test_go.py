@@ -70,7 +70,7 @@ async def test_an_answer_alone(server: Server) -> None:
     await (await Asking.start(server.port)).whole()
 
 
-@pytest.mark.parametrize("after", [1511, 1737])
+@pytest.mark.parametrize("after", [pytest.param(1511, marks=pytest.mark.slow), 1737])
 async def test_a_connection_that_is_cut_again_and_again(server: Server, after: int) -> None:
     """Each one ends in the middle of a frame a few entries further, and the next goes on from there."""
     async with proxy(server.port) as network:
