@@ -10,7 +10,7 @@ import pytest
 from chatserver.ingest.elsewhere.errands import LARGEST, NAMES, SAVE, DirectoryAway, Refused, TooLarge
 from chatserver.ingest.elsewhere.redis_errands import RedisErrands
 from retrieval.errors import DimensionMismatch, InvalidText, KeyRejected, Temporary
-from tests.contracts.redis_server import RedisServer, require_redis
+from tests.contracts.redis_server import RedisServer, redis_server
 from tests.eventually import eventually
 
 Do = Callable[[str, bytes], Awaitable[bytes]]
@@ -148,24 +148,22 @@ async def test_an_ended_keeper_gives_its_errands_back(redis: RedisServer, errand
 
 async def test_a_redis_that_is_away_is_a_directory_that_is_away(tmp_path: Path) -> None:
     """At once; when it is back, errands are done again by the keeper that was there before."""
-    require_redis()
-    server = RedisServer(tmp_path).start()
-    asker = await RedisErrands.open(server.url)
-    async with keeper(server, echo):
-        assert await asker.ask("home", "e", b"1") == b"e:1"
-        server.kill()
-        with pytest.raises(DirectoryAway):
-            await asker.ask("home", "e", b"2")
-        server.start()
-        async with asyncio.timeout(60):
-            while True:
-                try:
-                    assert await asker.ask("home", "e", b"3") == b"e:3"
-                    break
-                except DirectoryAway:
-                    await asyncio.sleep(0.05)
-    await asker.aclose()
-    server.kill()
+    with redis_server(tmp_path) as server:
+        asker = await RedisErrands.open(server.url)
+        async with keeper(server, echo):
+            assert await asker.ask("home", "e", b"1") == b"e:1"
+            server.kill()
+            with pytest.raises(DirectoryAway):
+                await asker.ask("home", "e", b"2")
+            server.start()
+            async with asyncio.timeout(60):
+                while True:
+                    try:
+                        assert await asker.ask("home", "e", b"3") == b"e:3"
+                        break
+                    except DirectoryAway:
+                        await asyncio.sleep(0.05)
+        await asker.aclose()
 
 
 def test_what_is_too_large_or_no_text_is_refused_before_it_is_asked() -> None:

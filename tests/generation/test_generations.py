@@ -23,16 +23,6 @@ from tests.generation.scripted import PACE, Script, TestingLog, logged, running,
 ERROR = chunks.error("Something went wrong on our side.", "internal")
 
 
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def log(clock: Clock) -> TestingLog:
-    return TestingLog(clock)
-
-
 @asynccontextmanager
 async def generating(log: TestingLog, pipeline: Pipeline, **options: Any) -> AsyncGenerator[Generations, None]:
     async with Generations(log, pipeline, **{"pace": PACE, "owner": "one", "clock": log._clock, **options}) as each:

@@ -25,16 +25,6 @@ ANSWER = whole(words(5))
 QUICK = Pace(lease_s=0.9, linger_s=0.001)
 
 
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def log(clock: Clock) -> TestingLog:
-    return TestingLog(clock)
-
-
 @asynccontextmanager
 async def process(log: TestingLog, script: Script, owner: str) -> AsyncGenerator[Generations, None]:
     """One of several processes on the same log."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contracts.redis_server import RedisServer, require_redis
+from tests.contracts.redis_server import redis_server
 from tests.ingest.killed import BATCH, Toll, killed_job
 
 
@@ -29,12 +29,8 @@ async def test_a_killed_worker_repeats_one_batch_at_most(tmp_path: Path) -> None
 @pytest.mark.slow
 async def test_a_worker_killed_beside_another_on_redis(tmp_path: Path) -> None:
     """Two workers of a queue: the one that lives is given the other's job."""
-    require_redis()
-    server = RedisServer(tmp_path).start()
-    try:
+    with redis_server(tmp_path) as server:
         toll = await killed_job(tmp_path / "data", 100, [4], workers=2, redis_url=server.url)
-    finally:
-        server.kill()
     check(toll, 100)
     assert toll.kills == 1
 
@@ -48,11 +44,7 @@ async def test_twenty_kills(tmp_path: Path, redis: bool) -> None:
     if not redis:
         toll = await killed_job(tmp_path, 500, points, within_s=600)
     else:
-        require_redis()
-        server = RedisServer(tmp_path).start()
-        try:
+        with redis_server(tmp_path) as server:
             toll = await killed_job(tmp_path / "data", 500, points, workers=2, redis_url=server.url, within_s=600)
-        finally:
-            server.kill()
     check(toll, 500)
     assert toll.kills >= 15

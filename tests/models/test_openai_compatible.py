@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 import pytest
-import pytest_asyncio
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -24,23 +23,11 @@ from chatserver.models.port import (
     TextPart,
     UsagePart,
 )
-from tests.models.openai_server import HELLO, Answer, OpenAIServer, event, openai_server, refusing, streaming
+from tests.models.openai_server import HELLO, Answer, OpenAIServer, event, refusing, streaming
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 REQUEST = ModelRequest("hi", "en", Context(), (Message("system", "Be short."), Message("user", "hi")))
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def running() -> AsyncIterator[OpenAIServer]:
-    async with openai_server() as server:
-        yield server
-
-
-@pytest.fixture
-def server(running: OpenAIServer) -> OpenAIServer:
-    running.reset()
-    return running
 
 
 @asynccontextmanager

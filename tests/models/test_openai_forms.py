@@ -2,17 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import pytest
-import pytest_asyncio
 
 from chatserver.models.openai_compatible import OpenAICompatibleModel
 from chatserver.models.port import FormModel, Message, ModelError
 from chatserver.pipeline.form import ADVICE, Advice
 from graph.types import Aggregate, Condition, Group, RecordQuery
-from tests.models.openai_server import RETRIEVE, Answer, OpenAIServer, completing, openai_server, refusing, streaming
+from tests.models.openai_server import RETRIEVE, Answer, OpenAIServer, completing, refusing, streaming
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -31,18 +29,6 @@ QUERY = {
 }
 
 NO_VALUE = {"field": "value", "operator": "=", "values": []}
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def running() -> AsyncIterator[OpenAIServer]:
-    async with openai_server() as server:
-        yield server
-
-
-@pytest.fixture
-def server(running: OpenAIServer) -> OpenAIServer:
-    running.reset()
-    return running
 
 
 async def fill(server: OpenAIServer, key: str | None = None) -> Advice:
