@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,7 @@ import numpy.typing as npt
 from retrieval.embedders.checks import check_texts, check_vectors
 from retrieval.embedders.tokenizer import read_tokenizer
 from retrieval.embedders.wheels import package_directory
+from retrieval.embedders.word_tokens import WordTokens
 from retrieval.errors import Permanent
 from retrieval.types import Vector
 
@@ -29,8 +29,10 @@ _BATCH = 256  # texts in one go off the loop
 
 @dataclass(frozen=True, slots=True)
 class _Weights:
-    tokenizer: Any
-    table: npt.NDArray[np.float16]
+    """`table` as float32 (33 MB): to widen float16 for each text takes three times as long as to add it up."""
+
+    tokens: WordTokens
+    table: npt.NDArray[np.float32]
 
 
 class WordLlamaEmbedder:
@@ -61,11 +63,10 @@ class WordLlamaEmbedder:
 
     def _embed(self, texts: list[str]) -> list[Vector]:
         weights = self._load()
-        encodings = weights.tokenizer.encode_batch(texts, add_special_tokens=False)
         sums = np.empty((len(texts), self.dimension), np.float32)
         # One text at a time, so that its token vectors stay in the processor's cache: six times as fast as all at once.
-        for total, encoding in zip(sums, encodings, strict=True):
-            weights.table.take(encoding.ids, axis=0).astype(np.float32).sum(axis=0, out=total)
+        for total, ids in zip(sums, weights.tokens.of(texts), strict=True):
+            weights.table.take(ids, axis=0).sum(axis=0, out=total)
         sums /= np.linalg.norm(sums, axis=1, keepdims=True)  # of the sum as of the mean
         return sums.tolist()
 
@@ -89,4 +90,4 @@ def _read(package: Path) -> _Weights:
         (table,) = load_file(package / _WEIGHTS).values()
     except (OSError, SafetensorError, ValueError) as error:
         raise Permanent(f"the wordllama package lacks its weights: {error}") from error
-    return _Weights(read_tokenizer(package / _TOKENIZER), table)
+    return _Weights(WordTokens(read_tokenizer(package / _TOKENIZER)), table.astype(np.float32))
