@@ -8,13 +8,14 @@ from graph.types import DocumentLinks, Entity, Mention, PassageLinks
 from retrieval.types import Passage
 
 
-def document_links(document: str, title: str, passages: Sequence[Passage], names: NameTrie) -> DocumentLinks:
-    """The links of one document, with `names` as the names that are known."""
+def document_links(
+    document: str, title: str, passages: Sequence[Passage], names: NameTrie, linker: str = ""
+) -> DocumentLinks:
+    """The links of one document, with `names` as the names that `linker` knows."""
     called = title_names(title)
     own = {entity.id for entity in called}
-    return DocumentLinks(
-        document, title, tuple(called), tuple(_links(passage.id, passage.text, own, names) for passage in passages)
-    )
+    links = tuple(_links(passage.id, passage.text, own, names) for passage in passages)
+    return DocumentLinks(document, title, tuple(called), links, linker)
 
 
 def passage_links(passage: str, title: str, text: str, names: NameTrie) -> PassageLinks:

@@ -74,6 +74,12 @@ class NameTrie:
             node[_END] = {}
         return new
 
+    def __contains__(self, name: str) -> bool:
+        node: _Node | None = self._root
+        for word in name.split():
+            node = node.get(word) if node else None
+        return bool(name) and node is not None and _END in node
+
     def longest(self, found: Sequence[Word], at: int) -> int:
         """How many words the longest name that starts at word `at` has; 0 when none does."""
         node, longest = self._root, 0

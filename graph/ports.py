@@ -54,6 +54,15 @@ class GraphIndex(Protocol):
 
 
 @runtime_checkable
+class Announcing(Protocol):
+    """Of a `GraphIndex` that need not read passages again for names which were known when they were linked."""
+
+    async def announce(self, names: Sequence[Entity], linker: str, *, namespace: str = "") -> None:
+        """These names are to come, and `linker` links passages with them from now on (`DocumentLinks.linker`). Each is
+        `unread` until `relink` settles it, so that one which does not come is forgotten where it was linked."""
+
+
+@runtime_checkable
 class GraphStore(GraphIndex, Protocol):
     """The reading side too."""
 

@@ -43,12 +43,14 @@ class PassageLinks:
 
 @dataclass(frozen=True, slots=True)
 class DocumentLinks:
-    """All that the graph is to hold of a document: the names it goes by and its passages in order."""
+    """All that the graph is to hold of a document: the names it goes by and its passages in order. `linker` tells who
+    linked it, with all the names that it had announced before (`graph.ports.Announcing`)."""
 
     document: str
     title: str
     names: tuple[Entity, ...] = ()
     passages: tuple[PassageLinks, ...] = ()
+    linker: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from asyncio import Semaphore
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -26,7 +27,7 @@ from chatserver.ingest.batch import Batch, Place, Sourced, content_hash, fault_o
 from chatserver.ingest.describing import described
 from chatserver.ingest.enriching import Enriched, Enriching, Extractor
 from chatserver.ingest.files import Source, find
-from chatserver.ingest.items import items_of
+from chatserver.ingest.items import items_of, names_of
 from chatserver.ingest.ledger import Note, Paid, Unpaid
 from chatserver.ingest.linker import Linker, Linking
 from chatserver.ingest.loaders import Item, Loaded
@@ -35,7 +36,7 @@ from chatserver.ingest.report import IngestReport, Problem, Progress, no_progres
 from chatserver.ingest.sections import passages_of
 from chatserver.ingest.watching import Watching, until_done
 from graph.ports import Library
-from graph.types import DocumentLinks, Record, Whole
+from graph.types import DocumentLinks, Entity, Record, Whole
 from retrieval.ports import Embedder
 from retrieval.types import Document, Passage
 
@@ -136,7 +137,8 @@ class Ingestion:
         self, sources: Sequence[Source], namespace: str, watching: Watching, report: IngestReport
     ) -> IngestReport:
         """Adds to the report, which is given back."""
-        return await _Run(self, namespace, watching, report).drain(items_of(sources, self.parser, watching.progress))
+        items = items_of(sources, self.parser, watching.progress)
+        return await _Run(self, namespace, watching, report).drain(items, names_of(sources))
 
     async def ingest_documents(
         self, documents: Iterable[Document], namespace: str = "", *, progress: Progress = no_progress
@@ -187,8 +189,14 @@ class _Run:
         self._items = 0
         self._counts = {"chunk": 0, "metadata": 0, "embed": 0, "store": 0}
 
-    async def drain(self, items: AsyncIterator[Item]) -> IngestReport:
+    async def drain(
+        self, items: AsyncIterator[Item], names: AsyncIterator[Sequence[Entity]] | None = None
+    ) -> IngestReport:
+        """`names` are those of the documents among the items, as far as they can be told before."""
         await self._patiently(self._linker.open)
+        if names is not None and self._linker.announces:
+            async for some in names:
+                await self._patiently(partial(self._linker.announce, some))
         try:
             async with asyncio.TaskGroup() as tasks:
                 await self._feed(items, tasks)

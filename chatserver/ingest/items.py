@@ -1,10 +1,10 @@
 """The documents, records and problems of files, as one stream."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import PurePosixPath
-from typing import Final
+from typing import Final, TypeVar
 
 from chatserver.ingest.files import Lines, Source, misnamed
 from chatserver.ingest.formats.parsed import Parsed, Unreadable
@@ -12,9 +12,14 @@ from chatserver.ingest.kinds import format_of
 from chatserver.ingest.loaders import Item, Loaded, load, longest_line
 from chatserver.ingest.parsing import FileParser
 from chatserver.ingest.report import Problem, Progress
+from graph.names import title_names
+from graph.types import Entity
 from retrieval.types import Document
 
+T = TypeVar("T")
+
 _READ: Final = 64  # items read in one go off the loop
+_NAMED: Final = 1_000  # documents whose names are told at a time
 
 
 async def items_of(sources: Sequence[Source], parser: FileParser, progress: Progress) -> AsyncIterator[Item]:
@@ -29,7 +34,7 @@ async def items_of(sources: Sequence[Source], parser: FileParser, progress: Prog
             continue
         lines = Lines(source.path, longest_line(source.name))
         items = _readable(source, lines)
-        while some := await asyncio.to_thread(_take, items):
+        while some := await asyncio.to_thread(_take, items, _READ):
             progress("load", before + lines.consumed, total)
             for item in some:
                 yield item
@@ -37,8 +42,24 @@ async def items_of(sources: Sequence[Source], parser: FileParser, progress: Prog
         progress("load", before, total)
 
 
-def _take(items: Iterator[Item]) -> list[Item]:
-    return list(islice(items, _READ))
+async def names_of(sources: Sequence[Source]) -> AsyncIterator[Sequence[Entity]]:
+    """What the documents of all files that are read line by line are called. What is wrong with a file is told when it
+    is read for good."""
+    for source in sources:
+        if not format_of(source.name):
+            called = _called(_readable(source, Lines(source.path, longest_line(source.name))))
+            while some := await asyncio.to_thread(_take, called, _NAMED):
+                yield [name for names in some for name in names]
+
+
+def _called(items: Iterable[Item]) -> Iterator[Sequence[Entity]]:
+    for item in items:
+        if isinstance(item, Loaded) and isinstance(item.value, Document):
+            yield title_names(item.value.title)
+
+
+def _take(items: Iterator[T], most: int) -> list[T]:
+    return list(islice(items, most))
 
 
 def _readable(source: Source, lines: Lines) -> Iterator[Item]:

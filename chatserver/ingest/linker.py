@@ -2,20 +2,24 @@
 
 Theory of operation
     All known names lie in a trie in memory: read from the store once, then added to. A document is linked with the
-    names known at that moment. A name that comes later may stand in passages that are linked already: the store
-    keeps new names as unread, finds the passages that contain their words by its full-text index, and `settle`
-    reads those passages again. So the order of documents does not matter, and a new document costs a look-up for
-    each of its names instead of a pass over the corpus. A name that goes with its document is unread too, for the
-    passages that mention it. What is unread survives a crash: the next ingest settles it.
+    names known at that moment. Where the input can be read twice, its names are announced before anything is
+    linked, so that none of its passages need be read again. A name that comes later may stand in passages that are
+    linked already: the store keeps new names as unread, finds the passages that contain their words by its full-
+    text index, and `settle` reads those passages again. So the order of documents does not matter, and a new
+    document costs a look-up for each of its names instead of a pass over the corpus. A name that goes with its
+    document is unread too, for the passages that mention it. What is unread survives a crash: the next ingest
+    settles it.
 """
 
 import asyncio
+import uuid
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from graph.linking import document_links, passage_links
 from graph.mentions import NameTrie
 from graph.names import record_names, title_names
+from graph.ports import Announcing
 from graph.types import DocumentLinks, Entity, PassageLinks, Record, Unread
 from retrieval.types import Document, Passage
 
@@ -41,13 +45,27 @@ class Linker:
         self._graph = graph
         self._namespace = namespace
         self._names = NameTrie()
+        self._id = ""
         self._new = 0
+
+    @property
+    def announces(self) -> bool:
+        """Whether it is of use to."""
+        return isinstance(self._graph, Announcing)
 
     async def open(self) -> None:
         """Reads the known names; again, without those that nothing is called by any more and with those that other
         processes have added since."""
         names = await self._graph.names(namespace=self._namespace)
         self._names = await asyncio.to_thread(NameTrie, names)
+        self._id = uuid.uuid4().hex  # it knows other names than before
+
+    async def announce(self, names: Iterable[Entity]) -> None:
+        """Names of documents to come: all that is linked from now on is linked with them."""
+        new = {name.id: name for name in names if name.id not in self._names}
+        if new and isinstance(self._graph, Announcing):
+            await self._graph.announce(list(new.values()), self._id, namespace=self._namespace)
+            self._learn(new.values())
 
     async def link(self, documents: Sequence[tuple[Document, Sequence[Passage]]]) -> None:
         await self._graph.link(await self.links_of(documents), namespace=self._namespace)
@@ -58,7 +76,8 @@ class Linker:
             self._learn(title_names(document.title))
         return await asyncio.to_thread(
             lambda: [
-                document_links(document.id, document.title, passages, self._names) for document, passages in documents
+                document_links(document.id, document.title, passages, self._names, self._id)
+                for document, passages in documents
             ]
         )
 

@@ -31,7 +31,7 @@ class SqliteLibrary:
             await prepare_documents(db)
             await db.migrate("retrieval.vectors", tables.VECTORS)
             await spaces.prepare(db)
-            await db.migrate(schema.NAME, schema.STATEMENTS)
+            await schema.prepare(db)
         return cls(db, space)
 
     async def store(self, wholes: Sequence[Whole], *, namespace: str = "") -> None:

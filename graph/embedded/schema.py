@@ -1,8 +1,8 @@
 """The graph's tables. Ids inside are integers: edges are small, a hop is a look-up in a covering index."""
 
-NAME = "graph"
+from retrieval.embedded.database import Database
 
-STATEMENTS = (
+_TABLES = (
     "CREATE TABLE graph_size (namespace TEXT PRIMARY KEY, passages INTEGER NOT NULL) WITHOUT ROWID",
     """CREATE TABLE graph_document (
         id INTEGER PRIMARY KEY, namespace TEXT NOT NULL, key TEXT NOT NULL, title TEXT NOT NULL,
@@ -38,3 +38,19 @@ STATEMENTS = (
     # what finds those passages: every word of every passage, in order; `scope` holds one word for the namespace
     "CREATE VIRTUAL TABLE graph_text USING fts5 (scope, text, tokenize = 'unicode61 remove_diacritics 2')",
 )
+
+_LINKERS = (
+    # A passage that a linker has linked was linked with all names that it had announced; NULL when it was read again.
+    "ALTER TABLE graph_passage ADD COLUMN linker TEXT",
+    # `settled` before anything was called so: its linker does not know that
+    """CREATE TABLE graph_announced (
+        namespace TEXT NOT NULL, key TEXT NOT NULL, linker TEXT NOT NULL, settled INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (namespace, key)) WITHOUT ROWID""",
+    "CREATE INDEX graph_announced_settled ON graph_announced (namespace, linker) WHERE settled",
+)
+
+
+async def prepare(db: Database) -> None:
+    """Makes the tables."""
+    await db.migrate("graph", _TABLES)
+    await db.migrate("graph.linkers", _LINKERS)

@@ -27,7 +27,7 @@ class SqliteGraphStore:
     @classmethod
     async def open(cls, db: Database) -> Self:
         with typed_errors():
-            await db.migrate(schema.NAME, schema.STATEMENTS)
+            await schema.prepare(db)
         return cls(db)
 
     async def link(self, documents: Sequence[DocumentLinks], *, namespace: str = "") -> None:
@@ -41,6 +41,9 @@ class SqliteGraphStore:
 
     async def unlink_records(self, records: Sequence[RecordKey], *, namespace: str = "") -> None:
         await self._write(lambda connection: writing.unlink_records(connection, namespace, records))
+
+    async def announce(self, names: Sequence[Entity], linker: str, *, namespace: str = "") -> None:
+        await self._write(lambda connection: writing.announce(connection, namespace, names, linker))
 
     async def names(self, *, namespace: str = "") -> list[str]:
         return await self._read(lambda connection: telling.names(connection, namespace))

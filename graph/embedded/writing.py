@@ -25,6 +25,7 @@ def link(connection: sqlite3.Connection, namespace: str, documents: Sequence[Doc
         _insert(connection, namespace, document)
     passages = [passage for document in documents for passage in document.passages]
     _mention(connection, namespace, _passage_ids(connection, namespace, passages), passages)
+    _take_back(connection, namespace, {document.linker for document in documents if document.linker})
     _resize(connection, namespace, len(passages))
     _mark_unread(connection, namespace, lost.names)
     _drop_orphans(connection, lost.edges)
@@ -43,9 +44,45 @@ def relink(
     ids = _passage_ids(connection, namespace, passages)
     touched = _forget_mentions(connection, ids.values())
     _mention(connection, namespace, ids, [passage for passage in passages if passage.passage in ids])
-    read = _known_ids(connection, namespace, settled).values()
+    connection.executemany("UPDATE graph_passage SET linker = NULL WHERE id = ?", [(id,) for id in ids.values()])
+    known = _known_ids(connection, namespace, settled)
+    read = known.values()
     connection.executemany("DELETE FROM graph_unread WHERE entity = ?", [(entity,) for entity in read])
+    connection.executemany(
+        "UPDATE graph_announced SET settled = 1 WHERE namespace = ? AND key = ?",
+        [(namespace, name) for name in settled],
+    )
+    connection.executemany(
+        """DELETE FROM graph_announced WHERE namespace = ? AND key = ?
+           AND (EXISTS (SELECT 1 FROM graph_name WHERE entity = ?)
+                OR EXISTS (SELECT 1 FROM graph_record_name WHERE entity = ?))""",
+        [(namespace, name, entity, entity) for name, entity in known.items()],
+    )
     _drop_orphans(connection, touched.union(read))
+
+
+def announce(connection: sqlite3.Connection, namespace: str, names: Sequence[Entity], linker: str) -> None:
+    entities = _entity_ids(connection, namespace, names)
+    _mark_unread(connection, namespace, entities.values())
+    connection.executemany(
+        """INSERT OR REPLACE INTO graph_announced (namespace, key, linker)
+           SELECT ?, ?, ? WHERE EXISTS (SELECT 1 FROM graph_unread WHERE entity = ?)""",
+        [(namespace, key, linker, entity) for key, entity in entities.items()],
+    )
+
+
+def _take_back(connection: sqlite3.Connection, namespace: str, linkers: Iterable[str]) -> None:
+    """Names that were settled before anything was called so are unread again, where these linkers mention them."""
+    query = """SELECT entity.id, entity.key FROM graph_announced AS announced JOIN graph_entity AS entity
+               ON entity.namespace = announced.namespace AND entity.key = announced.key
+               WHERE announced.namespace = ? AND announced.linker = ? AND announced.settled"""
+    for linker in linkers:
+        found = connection.execute(query, (namespace, linker)).fetchall()
+        _mark_unread(connection, namespace, [entity for entity, _ in found])
+        connection.executemany(
+            "UPDATE graph_announced SET settled = 0 WHERE namespace = ? AND key = ?",
+            [(namespace, key) for _, key in found],
+        )
 
 
 def link_records(connection: sqlite3.Connection, namespace: str, records: Sequence[Record]) -> None:
@@ -86,8 +123,8 @@ def _insert(connection: sqlite3.Connection, namespace: str, document: DocumentLi
     ).fetchone()
     for position, passage in enumerate(document.passages):
         inserted = connection.execute(
-            "INSERT INTO graph_passage (namespace, key, document, position) VALUES (?, ?, ?, ?)",
-            (namespace, passage.passage, id, position),
+            "INSERT INTO graph_passage (namespace, key, document, position, linker) VALUES (?, ?, ?, ?, ?)",
+            (namespace, passage.passage, id, position, document.linker or None),
         )
         connection.execute(
             "INSERT INTO graph_text (rowid, scope, text) VALUES (?, ?, ?)",

@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 
 from chatserver.ingest.linker import Linker
 from graph.embedded.store import SqliteGraphStore
+from graph.linking import passage_links
+from graph.mentions import NameTrie
+from graph.names import title_names
 from graph.ports import GraphStore
 from retrieval.embedded.database import Database
 from retrieval.types import Document, Passage
@@ -110,3 +113,98 @@ def test_any_changes_leave_what_a_fresh_build_has(runner: asyncio.Runner, graph:
     """Names, frequencies and links, whatever came, changed and went before."""
     changed, fresh = runner.run(changed_and_fresh(graph, steps))
     assert changed == fresh
+
+
+MINE = st.tuples(IDS, st.tuples(st.sampled_from(TITLES), TEXTS))
+OTHERS = st.tuples(st.sampled_from(["e", "f"]), st.tuples(st.just(""), TEXTS))
+BESIDE = st.lists(MINE | OTHERS | st.none(), min_size=1, max_size=8)
+"""A document comes from the ingest that announced its names, or from another one; with None somebody settles."""
+OPEN = ("e", ("", ["Above it runs The Slow River."]))
+AGAIN: list[tuple[str, Come] | None] = [
+    ("a", ("Delft", ["The Slow River flows under the Bridge of Sighs."])),
+    None,  # forgets what has not come yet
+    ("b", ("The Slow River", ["Nothing is named here."])),
+]
+
+FORGOTTEN: list[tuple[str, Come] | None] = [
+    None,
+    ("a", ("River", ["They cross the old low bridge at night.", "They cross the old low bridge at night."])),
+]
+
+
+async def announced_and_fresh(
+    graph: GraphStore, before: list[tuple[str, Come]], titles: list[str], steps: list[tuple[str, Come] | None]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is told after an ingest that announces these titles, among others' documents and settling, and by a fresh
+    build of what they left."""
+    announced, fresh = uuid4().hex, uuid4().hex
+    other, mine = Linker(graph, announced), Linker(graph, announced)
+    await other.open()
+    await other.link([pair(id, *come) for id, come in before])
+    await mine.open()
+    await mine.announce([name for title in titles for name in title_names(title)])
+    for step in steps:
+        if step is None:
+            await Linker(graph, announced).settle(lambda done, total: None)
+            await other.open()  # a name that was settled is read again for nobody who does not know it
+        else:
+            await (other if step[0] in "ef" else mine).link([pair(step[0], *step[1])])
+    await mine.settle(lambda done, total: None)
+    left = dict([*before, *(step for step in steps if step is not None)])
+    for id, come in left.items():
+        await take(graph, fresh, (id, come))
+    passages = [f"{id}#{at}" for id, (_, texts) in left.items() for at in range(len(texts))]
+    return await told(graph, announced, passages), await told(graph, fresh, passages)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(OTHERS, max_size=1), st.lists(st.sampled_from(TITLES), max_size=7), BESIDE)
+@example([OPEN], TITLES, AGAIN)
+@example([], TITLES, AGAIN)
+@example([], ["the old low bridge"], FORGOTTEN)
+def test_names_that_were_announced_leave_what_a_fresh_build_has(
+    runner: asyncio.Runner,
+    graph: GraphStore,
+    before: list[tuple[str, Come]],
+    titles: list[str],
+    steps: list[tuple[str, Come] | None],
+) -> None:
+    """Also when some of them never come, and when others link and settle in between without knowing them."""
+    announced, fresh = runner.run(announced_and_fresh(graph, before, titles, steps))
+    assert announced == fresh
+
+
+def test_passages_that_knew_a_name_are_not_read_again(runner: asyncio.Runner, graph: GraphStore) -> None:
+    """A name that was announced costs no passage of the same ingest; those of others are read."""
+
+    async def unread(titles: list[str]) -> list[str]:
+        namespace = uuid4().hex
+        other, mine = Linker(graph, namespace), Linker(graph, namespace)
+        await other.open()
+        await other.link([pair("e", "", ["They cross the old low bridge."])])
+        await mine.open()
+        await mine.announce([name for title in titles for name in title_names(title)])
+        await mine.link([pair("a", "Delft", ["They cross the old low bridge at night."])])
+        await mine.link([pair("b", "old low bridge", ["Nothing is named here."])])
+        _, passages = await graph.unread(limit=100, namespace=namespace)
+        return [unread.passage for unread in passages]
+
+    assert runner.run(unread([])) == ["e#0", "a#0"]
+    assert runner.run(unread(["Delft", "old low bridge"])) == ["e#0"]
+
+
+def test_a_passage_that_was_read_again_knows_no_announced_name(runner: asyncio.Runner, graph: GraphStore) -> None:
+    """Who read it again may not have known the name: it is looked at once more."""
+
+    async def unread() -> list[str]:
+        namespace, text = uuid4().hex, "They cross the old low bridge at night."
+        mine = Linker(graph, namespace)
+        await mine.open()
+        await mine.announce(title_names("the old low bridge"))
+        await mine.link([pair("a", "Delft", [text])])
+        await graph.relink([passage_links("a#0", "Delft", text, NameTrie())], ["delft"], namespace=namespace)
+        await mine.link([pair("b", "the old low bridge", ["Nothing is named here."])])
+        _, passages = await graph.unread(limit=100, namespace=namespace)
+        return [unread.passage for unread in passages]
+
+    assert runner.run(unread()) == ["a#0"]
