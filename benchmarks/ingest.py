@@ -28,6 +28,7 @@ import structlog
 from rich.console import Console
 from rich.table import Table
 
+from chatserver.edge.heap import collect_rarely
 from chatserver.ingest.jobs import Submission
 from chatserver.settings import Ingest, Settings, Storage
 from chatserver.supervisor.worker import NICENESS
@@ -50,7 +51,8 @@ def in_process_of_its_own(part: str, corpus: Path) -> dict[str, Any]:
 
 
 async def measured_scale(corpus: Path) -> dict[str, Any]:
-    """Speed and memory of one ingest, pinned to one core."""
+    """Speed and memory of one ingest, pinned to one core, in a process like that of `chatserver ingest`."""
+    collect_rarely()
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     with tempfile.TemporaryDirectory() as directory:
         async with open_knowledge(Settings(storage=Storage(data_dir=Path(directory)))) as knowledge:

@@ -14,6 +14,7 @@ from chatserver.cli.errors import CommandError
 from chatserver.cli.ingest_here import ingest_here
 from chatserver.cli.ingest_there import ingest_there
 from chatserver.cli.logs import keep_logs_off_the_screen
+from chatserver.edge.heap import collect_rarely
 from chatserver.ingest.job import Status
 from chatserver.ingest.report import STAGES
 from chatserver.settings import Settings
@@ -72,6 +73,7 @@ async def _ingest(
         return await ingest_there(url, paths, namespace, bars.update)
     settings = read_settings(data_dir)
     keep_logs_off_the_screen()
+    collect_rarely()
     return await ingest_here(settings, paths, namespace, bars.update)
 
 

@@ -15,6 +15,7 @@ from typing import Final
 
 import structlog
 
+from chatserver.edge.heap import collect_rarely
 from chatserver.edge.logs import configure_logs
 from chatserver.settings import Settings, load_settings
 from chatserver.wiring import open_keeper, open_worker
@@ -36,6 +37,7 @@ async def work(
     """Until it is told to end, has had nothing to do for `idle_s`, or nobody holds the other end of `parent`. With
     `keeps` it runs no jobs, but does the errands of those who run them on other machines. Its numbers are told at
     that host and port. Raises `NotServed`."""
+    collect_rarely()
     with suppress(OSError):  # already as nice as it may be
         os.nice(NICENESS)
     ended = asyncio.Event()
