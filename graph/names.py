@@ -7,7 +7,7 @@ from typing import NamedTuple
 from graph.types import Entity, EntityKind, Record
 from retrieval.text import fold
 
-_WORD = re.compile(r"(?:[^\W_]|[\u0300-\u036f])+")  # a mark that stands apart belongs to its letter
+_WORD = re.compile(r"(?:[^\W_]+|[\u0300-\u036f]+)+")  # a mark that stands apart belongs to its letter
 _TRAILING_BRACKET = re.compile(r"\s*\([^()]*\)\s*$")
 _RECORD_NAME_WORDS = 4
 _TIME = re.compile(r"\d{4}-\d\d-\d\d")

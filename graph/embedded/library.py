@@ -10,7 +10,7 @@ from graph.types import DocumentLinks, Whole
 from retrieval.embedded import schema as tables
 from retrieval.embedded import space as spaces
 from retrieval.embedded.database import Database
-from retrieval.embedded.documents import DocumentRows, document_rows, prepare_documents, put_document, remove_document
+from retrieval.embedded.documents import DocumentRows, document_rows, prepare_documents, put_documents, remove_document
 from retrieval.embedded.faults import typed_errors
 from retrieval.embedded.vectors import VectorRows, delete_vectors, upsert_vectors, vector_rows
 from retrieval.types import Space
@@ -41,7 +41,7 @@ class SqliteLibrary:
 
         def run(connection: sqlite3.Connection) -> None:
             spaces.check(connection, self._space)
-            gone = [passage for document in rows.documents for passage in put_document(connection, namespace, document)]
+            gone = put_documents(connection, namespace, rows.documents)
             delete_vectors(connection, namespace, gone)
             if rows.vectors is not None:
                 upsert_vectors(connection, namespace, rows.vectors)

@@ -19,14 +19,12 @@ class Lost(NamedTuple):
 
 
 def link(connection: sqlite3.Connection, namespace: str, documents: Sequence[DocumentLinks]) -> None:
+    documents = list({document.document: document for document in documents}.values())
     lost = Lost(set(), set())
     for document in documents:
         _unlink(connection, namespace, document.document, lost)
-        _insert(connection, namespace, document)
-    passages = [passage for document in documents for passage in document.passages]
-    _mention(connection, namespace, _passage_ids(connection, namespace, passages), passages)
+    _insert(connection, namespace, documents)
     _take_back(connection, namespace, {document.linker for document in documents if document.linker})
-    _resize(connection, namespace, len(passages))
     _mark_unread(connection, namespace, lost.names)
     _drop_orphans(connection, lost.edges)
 
@@ -116,26 +114,45 @@ def unlink_records(connection: sqlite3.Connection, namespace: str, records: Sequ
     _drop_orphans(connection, touched)
 
 
-def _insert(connection: sqlite3.Connection, namespace: str, document: DocumentLinks) -> None:
-    (id,) = connection.execute(
-        "INSERT INTO graph_document (namespace, key, title) VALUES (?, ?, ?) RETURNING id",
-        (namespace, document.document, document.title),
-    ).fetchone()
-    for position, passage in enumerate(document.passages):
-        inserted = connection.execute(
-            "INSERT INTO graph_passage (namespace, key, document, position, linker) VALUES (?, ?, ?, ?, ?)",
-            (namespace, passage.passage, id, position, document.linker or None),
-        )
-        connection.execute(
-            "INSERT INTO graph_text (rowid, scope, text) VALUES (?, ?, ?)",
-            (inserted.lastrowid, scope(namespace), passage.text),
-        )
-    entities = _entity_ids(connection, namespace, document.names)
+def _insert(connection: sqlite3.Connection, namespace: str, documents: Sequence[DocumentLinks]) -> None:
+    """All of one kind at a time: a statement for each document takes as long again."""
+    rows = list(enumerate(documents, _next_id(connection, "graph_document")))
+    connection.executemany(
+        "INSERT INTO graph_document (id, namespace, key, title) VALUES (?, ?, ?, ?)",
+        [(id, namespace, document.document, document.title) for id, document in rows],
+    )
+    passages = [passage for document in documents for passage in document.passages]
+    ids = {passage.passage: id for id, passage in enumerate(passages, _next_id(connection, "graph_passage"))}
+    connection.executemany(
+        "INSERT INTO graph_passage (id, namespace, key, document, position, linker) VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (ids[passage.passage], namespace, passage.passage, id, position, document.linker or None)
+            for id, document in rows
+            for position, passage in enumerate(document.passages)
+        ],
+    )
+    within = scope(namespace)
+    connection.executemany(
+        "INSERT INTO graph_text (rowid, scope, text) VALUES (?, ?, ?)",
+        [(ids[passage.passage], within, passage.text) for passage in passages],
+    )
+    _name(connection, namespace, rows)
+    _mention(connection, namespace, ids, passages)
+    _resize(connection, namespace, len(passages))
+
+
+def _name(connection: sqlite3.Connection, namespace: str, documents: Sequence[tuple[int, DocumentLinks]]) -> None:
+    entities = _entity_ids(connection, namespace, [name for _, document in documents for name in document.names])
     _mark_unread(connection, namespace, entities.values())
     connection.executemany(
         "INSERT INTO graph_name (entity, document) VALUES (?, ?)",
-        [(entity, id) for entity in entities.values()],
+        [(entities[name.id], id) for id, document in documents for name in document.names],
     )
+
+
+def _next_id(connection: sqlite3.Connection, table: str) -> int:
+    (last,) = connection.execute(f"SELECT max(id) FROM {table}").fetchone()
+    return (last or 0) + 1
 
 
 def _mention(

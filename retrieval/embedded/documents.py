@@ -21,7 +21,8 @@ _SPREAD = """
     SELECT min(id) FROM (SELECT id, ntile(?) OVER (ORDER BY id) AS share FROM passages WHERE namespace = ?)
     GROUP BY share ORDER BY share LIMIT ?"""
 
-_INSERT_PASSAGE = "INSERT INTO passages VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_PASSAGE = "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_LAST_KEY = "SELECT coalesce(max(key), 0) FROM passages"
 _NOTE_LEFT = "INSERT OR IGNORE INTO left_passages VALUES (?, ?)"
 _FORGET_LEFT = "DELETE FROM left_passages WHERE namespace = ? AND passage = ?"
 _INSERT_KEYWORDS = "INSERT INTO keywords (rowid, scope, title, body) VALUES (?, ?, ?, ?)"
@@ -154,21 +155,25 @@ def document_rows(document: Document, passages: Sequence[Passage], content_hash:
     )
 
 
-def put_document(connection: sqlite3.Connection, namespace: str, rows: DocumentRows) -> list[str]:
-    """Takes the place of what there was of the document; the passages that are no more."""
-    before = remove_document(connection, namespace, rows.document)
-    connection.execute("INSERT INTO documents VALUES (?, ?, ?, ?, ?)", rows.head)
-    for _, row, words in rows.passages:
-        key = connection.execute(_INSERT_PASSAGE, row).lastrowid
-        connection.execute(_INSERT_KEYWORDS, (key, words.scope, words.title, words.body))
-        if words.grams:
-            connection.execute(_INSERT_GRAMS, (key, words.scope, words.grams))
-    now = {id for id, _, _ in rows.passages}
+def put_documents(connection: sqlite3.Connection, namespace: str, documents: Sequence[DocumentRows]) -> list[str]:
+    """Take the place of what there was of these documents; the passages that are no more. No id is given twice."""
+    before = [id for rows in documents for id in remove_document(connection, namespace, rows.document)]
+    connection.executemany("INSERT INTO documents VALUES (?, ?, ?, ?, ?)", [rows.head for rows in documents])
+    (last,) = connection.execute(_LAST_KEY).fetchone()
+    keyed = list(enumerate((passage for rows in documents for passage in rows.passages), last + 1))
+    connection.executemany(_INSERT_PASSAGE, [(key, *row) for key, (_, row, _) in keyed])
+    connection.executemany(
+        _INSERT_KEYWORDS, [(key, words.scope, words.title, words.body) for key, (_, _, words) in keyed]
+    )
+    connection.executemany(
+        _INSERT_GRAMS, [(key, words.scope, words.grams) for key, (_, _, words) in keyed if words.grams]
+    )
+    now = {id for _, (id, _, _) in keyed}
     return [id for id in before if id not in now]
 
 
 def _put(connection: sqlite3.Connection, namespace: str, rows: DocumentRows) -> None:
-    gone = put_document(connection, namespace, rows)
+    gone = put_documents(connection, namespace, [rows])
     connection.executemany(_NOTE_LEFT, [(namespace, passage) for passage in gone])
     connection.executemany(_FORGET_LEFT, [(namespace, passage) for passage, _, _ in rows.passages])
 
