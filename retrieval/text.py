@@ -4,7 +4,7 @@ sentences, so that all of them agree on what a word is."""
 import re
 import threading
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
@@ -62,15 +62,23 @@ def words(text: str) -> list[str]:
 
 def language(text: str) -> Language:
     """The language whose function words occur more often; English when neither does."""
-    found = words(text)
-    dutch = sum(word in STOP_WORDS["nl"] for word in found)
-    english = sum(word in STOP_WORDS["en"] for word in found)
+    return language_of(words(text))
+
+
+def language_of(found: Sequence[str]) -> Language:
+    """As `language`, of folded words."""
+    dutch, english = (sum(map(STOP_WORDS[of].__contains__, found)) for of in ("nl", "en"))
     return "nl" if dutch > english else "en"
 
 
 def stems(text: str, lang: Language | None = None) -> list[str]:
     """The stem of every word in order, function words included, in the text's own language unless one is given."""
-    return _stem_all(words(text), lang or language(text))
+    return stems_of(words(text), lang or language(text))
+
+
+def stems_of(found: Iterable[str], lang: Language) -> list[str]:
+    """As `stems`, of folded words."""
+    return [_stem(lang, word) for word in found]
 
 
 def content_words(text: str, lang: Language | None = None) -> list[str]:
@@ -83,7 +91,7 @@ def content_words(text: str, lang: Language | None = None) -> list[str]:
 def content_stems(text: str, lang: Language | None = None) -> list[str]:
     """`content_words`, stemmed."""
     lang = lang or language(text)
-    return _stem_all(content_words(text, lang), lang)
+    return stems_of(content_words(text, lang), lang)
 
 
 def dutch_grams(text: str) -> list[str]:
@@ -104,10 +112,6 @@ def query_stems(text: str) -> list[str]:
 def word_stems(word: str) -> tuple[str, ...]:
     """The stem of a folded word in every language."""
     return tuple(_stem(lang, word) for lang in LANGUAGES)
-
-
-def _stem_all(found: Iterable[str], lang: Language) -> list[str]:
-    return [_stem(lang, word) for word in found]
 
 
 @lru_cache(maxsize=65_536)

@@ -63,7 +63,7 @@ def _keywords(found: Counter[str], title: Sequence[str]) -> tuple[str, ...]:
     counts = dict.fromkeys(title, 0) | found
     for word in title:
         counts[word] += _TITLE
-    best = sorted(counts, key=lambda word: -counts[word])
+    best = sorted(counts, key=counts.__getitem__, reverse=True)
     return tuple(islice(filter(_tells, best), KEYWORDS))
 
 
