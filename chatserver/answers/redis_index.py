@@ -129,4 +129,5 @@ class RedisIndex:
             self._reads.call("HGET", user_key(user, "titles"), chat),
             self._reads.call("LLEN", user_key(user, "chat", chat)),
         )
-        return ChatSummary(chat, title.decode().partition(" ")[2], place.updated_at, answers)
+        known = b"" if title is None else title  # erased or expired meanwhile, or an erasure of this user was cut off
+        return ChatSummary(chat, known.decode().partition(" ")[2], place.updated_at, answers)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from chatserver.answers.redis import RedisAnswerLog
 from chatserver.answers.redis_index import Retention
 from chatserver.answers.states import AnswerState
 from tests.answers.redis.conftest import Opener
@@ -37,6 +38,15 @@ async def test_an_ended_answer_goes_when_its_time_is_over(redis: RedisServer, op
     assert redis.says("PTTL", "cs:{a:running}") == "-1"
     await log.append(running, batch(2, 1), LEASE_S)
     assert len(await read_all(log, "running")) == 3
+
+
+async def test_a_chat_whose_title_went_first_is_listed(redis: RedisServer, log: RedisAnswerLog) -> None:
+    """A user's keys do not go at once: not in an erasure (it may be cut off), not at the end of their time."""
+    await log.create(question("a1"))
+    assert redis.says("DEL", "cs:{u:3:ada}:titles") == "1"
+    assert [(chat.chat, chat.title) for chat in await log.chats("ada", 10)] == [("c1", "")]
+    assert await log.erase("ada") == ["a1"]
+    assert await log.chats("ada", 10) == []
 
 
 async def test_a_compacted_answer_is_kept_as_long(
