@@ -88,8 +88,17 @@ class RedisServer:
         self._process.kill()
         self._process.wait(60)
 
+    def written(self) -> None:
+        """All that it was told is in its append-only file: with `everysec` it keeps that to itself for up to two
+        seconds while a sync of the disk takes its time."""
+        deadline = time.monotonic() + START_S
+        while "aof_buffer_length:0" not in self.says("INFO", "persistence").split():
+            assert time.monotonic() < deadline, "Redis does not write"
+            time.sleep(0.01)
+
     def journal_size(self) -> int:
-        """Bytes of the append-only file; with `JOURNALED`."""
+        """Bytes of the append-only file, with what it was told so far; with `JOURNALED`."""
+        self.written()
         return self._journal().stat().st_size
 
     def forget_after(self, size: int) -> None:
