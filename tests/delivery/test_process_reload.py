@@ -114,7 +114,9 @@ async def test_two_quick_saves_replace_the_process_once(reloading: Server) -> No
     async with playing(reloading.target(), "save") as play:
         clients = await under_way(play)
         async with connecting(play) as met:
+            await eventually(lambda: len(met) > 0, within_s=RELOAD_S)
             await reloads(reloading, lambda: save(reloading, "chatserver/protocol/codes.py", "prompts/__init__.py"))
+            await eventually(lambda: met[-1] != met[0], within_s=RELOAD_S)
         await finish_where_they_are(clients)
         assert len(set(met)) == 2
         report = await holds(play, reloading)

@@ -191,8 +191,9 @@ async def test_a_cut_in_the_middle_of_a_frame(system: System) -> None:
     await eventually(lambda: len(system.connections) == 0)
 
 
-async def test_the_close_of_a_slow_reader_has_its_code(system: System) -> None:
+async def test_the_close_of_a_slow_reader_has_its_code(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     """A peer that stalls while its socket still takes the close frame sees 4408."""
+    monkeypatch.setattr(connection_module, "_CLOSE_S", 60.0)  # it reads on through a small buffer
     async with tab(system, sock=await small_receiver(system)) as slow:
         await slow.ask(LARGE)
         stop_reading(slow)
