@@ -239,6 +239,21 @@ async def test_a_title_that_comes_later_is_linked_to_earlier_passages(knowledge:
     assert await knowledge.linked("talk") == {"new"}
 
 
+async def test_passages_know_the_names_that_come_after_them_in_a_file(knowledge: Knowledge, tmp_path: Path) -> None:
+    """They are linked with them and say them in their metadata, as those that come behind."""
+    title, text = "the old low bridge", "They cross the old low bridge at night."
+    rows = [
+        {"id": "before", "text": text},
+        {"id": "it", "title": title, "text": "Low."},
+        {"id": "behind", "text": text},
+    ]
+    (tmp_path / "corpus.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    await knowledge.ingestion.ingest_paths([tmp_path])
+    before, behind = await knowledge.documents.passages(["before", "behind"])
+    assert before.metadata["entities"] == behind.metadata["entities"] == (title,)
+    assert "it" in await knowledge.linked("before") & await knowledge.linked("behind")
+
+
 async def test_namespaces_are_apart(knowledge: Knowledge, tmp_path: Path) -> None:
     """The same corpus goes into each."""
     folder = corpus(tmp_path)
