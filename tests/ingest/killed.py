@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,6 @@ from pydantic import SecretStr
 from chatserver.answers.document import read_document
 from chatserver.ingest.job import status_document
 from chatserver.ingest.jobs import Submission
-from chatserver.models.calibration import foreign_questions
 from chatserver.settings import (
     Embeddings,
     Generation,
@@ -99,15 +98,18 @@ def _text(number: int) -> str:
     return f"Document {number} tells of pump P-{number}."
 
 
-def _count(upstream: OpenAIServer, toll: Toll) -> None:
-    """What the ingest has asked for: when all is stored, the limits of answers are measured, with these questions first
-    (`chatserver.ingest.calibration`)."""
-    measuring = {question for questions in foreign_questions().values() for question in questions}
+def of_the_ingest(upstream: OpenAIServer) -> Iterator[list[str]]:
+    """The texts of each call that it was asked, but for the questions by which the scale of its vectors and the limits
+    of answers are measured when all is stored. Documents of these tests end with a full stop."""
     for body, _ in upstream.asked:
-        if not measuring.isdisjoint(body["input"]):
-            return
+        if all(text.endswith(".") for text in body["input"]):
+            yield body["input"]
+
+
+def _count(upstream: OpenAIServer, toll: Toll) -> None:
+    for texts in of_the_ingest(upstream):
         toll.batches += 1
-        toll.texts.update(body["input"])
+        toll.texts.update(texts)
 
 
 async def _sealed(system: Any, job: str) -> bool:

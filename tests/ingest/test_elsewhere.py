@@ -21,6 +21,7 @@ from chatserver.cli.reach import own_server
 from chatserver.settings import Embeddings, Generation, Ingest, Model, Redis, Settings, Storage, to_environment
 from chatserver.wiring import open_knowledge
 from tests.contracts.redis_server import RedisServer, require_redis
+from tests.ingest.killed import of_the_ingest
 from tests.models.openai_server import openai_server
 
 DOCUMENTS = 19
@@ -106,8 +107,7 @@ async def test_a_worker_on_another_machine_is_killed_and_one_on_a_third_goes_on(
                 assert pid in {first.pid, second.pid}
                 os.kill(pid, signal.SIGKILL)
                 status = await ended(http, job)
-                asked = [text for body, _ in upstream.asked for text in body["input"]]
-                texts = Counter(asked)
+                texts = Counter(text for asked in of_the_ingest(upstream) for text in asked)
                 found = (await http.post("/v1/search", json={"queries": ["Which pump is P-12?"], "top_k": 3})).json()
         assert (status["status"], status["problems"]) == ("completed", [])
         assert (status["result"]["documents"], status["result"]["unchanged"]) == (DOCUMENTS, 0)
