@@ -33,7 +33,8 @@ class Server:
         self._data_dir = data_dir
         self._log = data_dir.with_suffix(".log")
         quick = {"CHATSERVER_LEASE_S": "1", "CHATSERVER_DRAIN_S": "0.5"}
-        self._settings = {"CHATSERVER_MODEL": model, **quick, **settings}
+        patient = {"CHATSERVER_RETRIEVAL_DEADLINE_S": "60"}  # the first question of a process on a busy machine
+        self._settings = {"CHATSERVER_MODEL": model, **quick, **patient, **settings}
         self.port = free_port()
         self.start()
 
