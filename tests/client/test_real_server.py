@@ -129,7 +129,12 @@ async def test_many_answers_at_once(url: str) -> None:
 def serving(port: int, data_dir: Path) -> Iterator["subprocess.Popen[str]"]:
     """A server process of its own; killed at the end."""
     command = [str(Path(sys.executable).with_name("chatserver")), "serve", "--port", str(port)]
-    environ = {**os.environ, "CHATSERVER_MODEL": "scripted", "CHATSERVER_LEASE_S": "0.5"}
+    environ = {
+        **os.environ,
+        "CHATSERVER_MODEL": "scripted",
+        "CHATSERVER_LEASE_S": "0.5",
+        "CHATSERVER_RETRIEVAL_DEADLINE_S": "60",
+    }
     process = subprocess.Popen(
         [*command, "--data-dir", str(data_dir)], stdout=subprocess.PIPE, text=True, env=environ, cwd=data_dir
     )

@@ -174,7 +174,12 @@ class Server:
 
     def start(self) -> "Server":
         """Returns at once; see `wait_ready`."""
-        defaults = {"CHATSERVER_MODEL": "scripted", "CHATSERVER_LEASE_S": "1", "CHATSERVER_DRAIN_S": "5"}
+        defaults = {
+            "CHATSERVER_MODEL": "scripted",
+            "CHATSERVER_LEASE_S": "1",
+            "CHATSERVER_DRAIN_S": "5",
+            "CHATSERVER_RETRIEVAL_DEADLINE_S": "60",  # the first question of a process on a busy machine
+        }
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("CHATSERVER_", "OPENAI_"))},
             **defaults,
