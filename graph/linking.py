@@ -15,7 +15,7 @@ def document_links(
     called = title_names(title)
     own = {entity.id for entity in called}
     links = tuple(_links(passage.id, passage.text, own, names) for passage in passages)
-    return DocumentLinks(document, title, tuple(called), links, linker)
+    return DocumentLinks(document, title, called, links, linker)
 
 
 def passage_links(passage: str, title: str, text: str, names: NameTrie) -> PassageLinks:

@@ -1,7 +1,8 @@
 """Names: what a document or a record is called by, and the folding under which two spellings are one entity."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from graph.types import Entity, EntityKind, Record
@@ -40,7 +41,8 @@ def fold_name(name: str) -> str:
     return " ".join(word.folded for word in words(name))
 
 
-def title_names(title: str) -> list[Entity]:
+@lru_cache(maxsize=512)  # asked two or three times of each document in a batch of an ingest
+def title_names(title: str) -> tuple[Entity, ...]:
     """What a document with this title is called: the title, the title without a trailing "(…)", and of that the
     part before a comma when it has two words or more. The first is the fullest."""
     short = _TRAILING_BRACKET.sub("", title).strip()
@@ -48,7 +50,7 @@ def title_names(title: str) -> list[Entity]:
     candidates = [title.strip(), short]
     if comma and len(list(words(head))) > 1:
         candidates.append(head.strip())
-    return _entities(candidates, "title")
+    return _entities(dict.fromkeys(candidates), "title")
 
 
 def record_names(record: Record) -> dict[str, Entity]:
@@ -70,8 +72,8 @@ def _names_thing(value: str) -> bool:
     return 0 < len(found) <= _RECORD_NAME_WORDS and any(word.capital for word in found)
 
 
-def _entities(names: list[str], kind: EntityKind) -> list[Entity]:
+def _entities(names: Iterable[str], kind: EntityKind) -> tuple[Entity, ...]:
     by_id: dict[str, str] = {}
     for name in names:
         by_id.setdefault(fold_name(name), name)
-    return [Entity(id, name, kind) for id, name in by_id.items() if id]
+    return tuple(Entity(id, name, kind) for id, name in by_id.items() if id)
