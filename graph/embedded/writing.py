@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -208,18 +209,21 @@ def _forget_mentions(connection: sqlite3.Connection, passages: Iterable[int]) ->
 def _count(connection: sqlite3.Connection, column: str, entities: Sequence[int], change: int) -> None:
     connection.executemany(
         f"UPDATE graph_entity SET {column} = {column} + ? WHERE id = ?",
-        [(change, entity) for entity in entities],
+        [(change * times, entity) for entity, times in Counter(entities).items()],
     )
 
 
 def _entity_ids(connection: sqlite3.Connection, namespace: str, entities: Sequence[Entity]) -> dict[str, int]:
     """Their ids, made where they are missing. A document's own spelling of its name wins."""
+    keys = list({entity.id for entity in entities})
+    known = _known_ids(connection, namespace, keys)
+    told = [entity for entity in entities if entity.id not in known or entity.kind == "title"]
     connection.executemany(
         """INSERT INTO graph_entity (namespace, key, name) VALUES (?, ?, ?)
            ON CONFLICT DO UPDATE SET name = excluded.name WHERE ?""",
-        [(namespace, entity.id, entity.name, entity.kind == "title") for entity in entities],
+        [(namespace, entity.id, entity.name, entity.kind == "title") for entity in told],
     )
-    return _known_ids(connection, namespace, [entity.id for entity in entities])
+    return known if len(known) == len(keys) else _known_ids(connection, namespace, keys)
 
 
 def _known_ids(connection: sqlite3.Connection, namespace: str, keys: Sequence[str]) -> dict[str, int]:
