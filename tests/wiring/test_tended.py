@@ -7,21 +7,28 @@ import pytest
 from chatserver.wiring.tended import tended
 
 
-async def test_it_is_done_as_long_as_the_context_lasts() -> None:
-    """It has begun before the context ends, and is over after it."""
-    begun, over = asyncio.Event(), asyncio.Event()
+class Work:
+    """Goes on until it is cancelled."""
 
-    async def work() -> None:
-        begun.set()
+    def __init__(self) -> None:
+        self.begun, self.over = asyncio.Event(), asyncio.Event()
+
+    async def done(self) -> None:
+        self.begun.set()
         try:
             await asyncio.Event().wait()
         finally:
-            over.set()
+            self.over.set()
 
-    async with tended(work(), "work"):
-        await begun.wait()
-        assert not over.is_set()
-    assert over.is_set()
+
+async def test_it_is_done_as_long_as_the_context_lasts() -> None:
+    """It has begun before the context ends, and is over after it."""
+    work = Work()
+
+    async with tended(work.done(), "work"):
+        await work.begun.wait()
+        assert not work.over.is_set()
+    assert work.over.is_set()
 
 
 async def test_a_bug_in_it_ends_the_context() -> None:
@@ -40,42 +47,29 @@ async def test_a_bug_in_it_ends_the_context() -> None:
 
 async def test_what_the_context_fails_with_is_told_as_it_is() -> None:
     """The work ends, and the error comes without a group around it."""
-    over = asyncio.Event()
-
-    async def work() -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            over.set()
+    work = Work()
 
     async def fails() -> None:
-        async with tended(work(), "work"):
+        async with tended(work.done(), "work"):
             await asyncio.sleep(0)
             raise LookupError("not here")
 
     with pytest.raises(LookupError, match="not here"):
         await fails()
-    assert over.is_set()
+    assert work.over.is_set()
 
 
 async def test_who_is_cancelled_ends_it() -> None:
     """A cancellation of the context's owner is told as one, after the work is over."""
-    begun, over = asyncio.Event(), asyncio.Event()
-
-    async def work() -> None:
-        begun.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            over.set()
+    work = Work()
 
     async def own() -> None:
-        async with tended(work(), "work"):
+        async with tended(work.done(), "work"):
             await asyncio.Event().wait()
 
     owner = asyncio.create_task(own())
-    await begun.wait()
+    await work.begun.wait()
     owner.cancel()
     with pytest.raises(asyncio.CancelledError):
         await owner
-    assert over.is_set()
+    assert work.over.is_set()
