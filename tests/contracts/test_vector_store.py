@@ -18,12 +18,14 @@ from retrieval.types import Metadata
 from tests.contracts.pinecone_server import KEY, pinecone_server
 
 DIMENSION = 16
+PATIENT_S = 60.0
+"""A client for each of dozens of calls at once is work for a busy machine; none of them waits for nothing."""
 
 
 @asynccontextmanager
 async def on_pinecone(mode: Literal["shared", "isolated"]) -> AsyncIterator[VectorStore]:
     async with pinecone_server(dimension=DIMENSION) as server:
-        store = PineconeVectors(PineconeAddress(KEY, host=server.url), DIMENSION, mode=mode)
+        store = PineconeVectors(PineconeAddress(KEY, host=server.url), DIMENSION, mode=mode, timeout_s=PATIENT_S)
         yield store
         await store.aclose()
 

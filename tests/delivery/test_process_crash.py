@@ -13,13 +13,11 @@ import psutil
 import pytest
 
 from tests.delivery.conformance.judge import Judge
-from tests.delivery.conformance.scenarios import playing
-from tests.delivery.conformance.server import QUICK_LOGS, QUICK_LOGS_APART, Server, holds, serving
+from tests.delivery.conformance.scenarios import Play, playing
+from tests.delivery.conformance.server import DOOMED, QUICK_LOGS, QUICK_LOGS_APART, Server, holds, serving
 from tests.eventually import eventually
 
-LEASE_S = 3.0
-"""Where two processes live: one that only pauses for a second is not to lose its answers to the other."""
-SOON_S = LEASE_S + 2
+SOON_S = float(DOOMED["CHATSERVER_LEASE_S"]) + 2
 """The promise: an answer goes on so soon after its process was killed. A busy machine gets `SLACK_S` more."""
 SLACK_S = 10.0
 
@@ -37,15 +35,13 @@ def data(tmp_path: Path) -> Path:
 @pytest.fixture(scope="module", params=QUICK_LOGS_APART)
 def sibling(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A healthy process that shares its data with those that fail."""
-    settings = {"CHATSERVER_LEASE_S": str(LEASE_S)}
-    with serving(Server(tmp_path_factory.mktemp("crash") / "data", "uvicorn", request.param, settings)) as server:
+    with serving(Server(tmp_path_factory.mktemp("crash") / "data", "uvicorn", request.param)) as server:
         yield server
 
 
 def beside(sibling: Server, **settings: str) -> Server:
     """A process on the same data, with a fault."""
-    given = {**sibling.settings, **settings}
-    return Server(sibling.data, "hooked", sibling.log, given, may_fail=True)
+    return Server(sibling.data, "hooked", sibling.log, {**DOOMED, **settings}, may_fail=True)
 
 
 def since_death(client: Judge, died_at: float) -> float:
@@ -56,7 +52,7 @@ def since_death(client: Judge, died_at: float) -> float:
 async def test_killed_and_started_again(data: Path, log: str) -> None:
     """SIGKILL to every process of a server in the middle of an answer; after the restart it is told to its end, what
     was half told withdrawn."""
-    server = Server(data, "serve", log)
+    server = Server(data, "serve", log, DOOMED)
     with serving(server):
         async with playing(server.target(), "killed") as play:
             client, chat, answer = await play.asks(150, 10)
@@ -96,8 +92,9 @@ async def test_killed_at_a_point(sibling: Server, fault: str) -> None:
 async def test_killed_in_the_takeover(data: Path, log: str, fault: str) -> None:
     """The process that takes over is killed as well, before or after it has withdrawn the half-told step: a third one
     takes over from it."""
-    first = Server(data, "hooked", log, {"CONFORMANCE_FAULT": "before-append", "CONFORMANCE_AT": "40"}, may_fail=True)
-    second = Server(data, "hooked", log, {"CONFORMANCE_FAULT": fault}, may_fail=True)
+    at_forty = {**DOOMED, "CONFORMANCE_FAULT": "before-append", "CONFORMANCE_AT": "40"}
+    first = Server(data, "hooked", log, at_forty, may_fail=True)
+    second = Server(data, "hooked", log, {**DOOMED, "CONFORMANCE_FAULT": fault}, may_fail=True)
     with serving(first):
         async with playing(first.target(), fault) as play:
             client, chat, _ = await play.asks(100, 5)
@@ -133,22 +130,31 @@ def is_free(path: Path) -> bool:
     return True
 
 
+async def told_by(server: Server, play: Play) -> tuple[Judge, str, str]:
+    """A client that has asked, and this process tells its answer: else the sibling was quicker, and it asks again."""
+    while True:
+        client, chat, answer = await play.asks(200, 20, f" {len(play.judges)}")
+        await client.entries(1)
+        if server.owner(answer) == server.pid:
+            return client, chat, answer
+        await client.send("stop", answer=answer)
+        await client.ended(answer)
+
+
 async def test_frozen_past_its_lease(sibling: Server) -> None:
     """A process that is stopped for longer than its lease and then goes on: its answer was taken over, it appends
     nothing more to it, and its model call is cancelled."""
     with serving(beside(sibling)) as server:
         async with playing(server.target(), "frozen") as play:
-            client, chat, answer = await play.asks(120, 10)
+            client, chat, answer = await told_by(server, play)
             await client.until(answer, 20)
-            owner = server.owner(answer)
-            frozen, other = (server, sibling) if owner == server.pid else (sibling, server)
-            await freeze(frozen, owner)
-            watch = play.judge(" at the sibling", target=other.target())
+            await freeze(server, server.pid)
+            watch = play.judge(" at the sibling", target=sibling.target())
             await watch.come_back(chat)
-            await eventually(lambda: other.owner(answer) not in (0, owner), within_s=SOON_S + SLACK_S)
+            await eventually(lambda: sibling.owner(answer) == sibling.pid, within_s=SOON_S + SLACK_S)
             await watch.entries(30)
-            frozen.signal(signal.SIGCONT, owner)
-            await eventually(lambda: "generation fenced" in frozen.printed(), within_s=30)
+            server.signal(signal.SIGCONT)
+            await eventually(lambda: "generation fenced" in server.printed(), within_s=30)
             await asyncio.gather(client.finish(chat), watch.finish(chat))
             report = await holds(play, sibling)
             assert dict(sibling.generations())[answer] == 2
@@ -158,7 +164,7 @@ async def test_frozen_past_its_lease(sibling: Server) -> None:
 async def test_two_claimants_at_once(data: Path, log: str) -> None:
     """One of two workers is killed with many answers under way; the other one and its replacement both want them, and
     each answer goes to one of the two."""
-    settings = {"CHATSERVER_LEASE_S": str(LEASE_S)}
+    settings = {"CHATSERVER_LEASE_S": "5"}  # of the one that is to live as well
     with serving(Server(data, "serve --workers 2", log, settings)) as server:
         async with playing(server.target(), "claimants") as play:
             asked = [await play.asks(100, 20, f" {n}") for n in range(16)]

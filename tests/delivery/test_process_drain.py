@@ -11,7 +11,7 @@ import pytest
 from tests.delivery.conformance.judge import Judge, Refused
 from tests.delivery.conformance.proxy import proxy
 from tests.delivery.conformance.scenarios import playing
-from tests.delivery.conformance.server import QUICK_LOGS, WAYS, Server, holds, serving
+from tests.delivery.conformance.server import DOOMED, QUICK_LOGS, WAYS, Server, holds, serving
 from tests.eventually import eventually
 
 GRACE_S = 3.0
@@ -172,7 +172,7 @@ async def test_a_stalled_reader_does_not_hold_the_server(data: Path, log: str, w
 @every_way()
 async def test_a_second_interrupt_forces(data: Path, log: str, way: str) -> None:
     """Ctrl-C twice ends a server now, in the middle of its drain; its answers are finished by the next one."""
-    with serving(Server(data, way, log, {"CHATSERVER_DRAIN_S": "60"}, may_fail=True)) as server:
+    with serving(Server(data, way, log, {**DOOMED, "CHATSERVER_DRAIN_S": "60"}, may_fail=True)) as server:
         async with playing(server.target(), "forced") as play:
             client, chat, answer = await play.asks(80, 20)
             await client.until(answer, 20)

@@ -11,7 +11,7 @@ import pytest
 from tests.delivery.conformance.judge import Refused
 from tests.delivery.conformance.proxy import proxy
 from tests.delivery.conformance.scenarios import Play, playing
-from tests.delivery.conformance.server import QUICK_LOGS, UNSHARED, Server, holds, serving
+from tests.delivery.conformance.server import QUICK_LOGS, Server, holds, serving
 from tests.eventually import eventually
 
 STALL_S = 2.0
@@ -19,7 +19,7 @@ STALL_S = 2.0
 
 @pytest.fixture(scope="module", params=QUICK_LOGS)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    settings = {**UNSHARED, "CHATSERVER_STALL_S": str(STALL_S)}
+    settings = {"CHATSERVER_STALL_S": str(STALL_S)}
     with serving(Server(tmp_path_factory.mktemp("load") / "data", "serve", request.param, settings)) as server:
         yield server
 

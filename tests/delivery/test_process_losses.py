@@ -15,7 +15,7 @@ from tests.delivery.conformance.judge import Judge, Kept
 from tests.delivery.conformance.nodes import all_serving, generation, node, told_by
 from tests.delivery.conformance.proxy import Proxy, proxy
 from tests.delivery.conformance.scenarios import Play, playing
-from tests.delivery.conformance.server import Server, holds, serving
+from tests.delivery.conformance.server import DOOMED, Server, holds, serving
 from tests.eventually import eventually
 from tests.ports import free_port
 
@@ -91,7 +91,7 @@ async def test_the_last_second_is_lost_with_the_node_that_told_it(
     nodes: Sequence[Server], redis: RedisServer, tmp_path: Path
 ) -> None:
     """Nobody can put it back: who takes the answer over gives it another epoch, and its reader is told `snapshot`."""
-    with serving(node(redis.url, tmp_path / "doomed")) as doomed:
+    with serving(node(redis.url, tmp_path / "doomed", **DOOMED)) as doomed:
         async with playing(doomed.target(), "with its node") as play:
             client, chat, answer = await told_by(redis, doomed, play, 300, 20)
             await client.until(answer, 20)

@@ -9,7 +9,6 @@ from tests.delivery.conformance.scenarios import SCENARIOS, Scenario, judged, pl
 from tests.delivery.conformance.server import (
     LOGS,
     QUICK_LOGS_APART,
-    UNSHARED,
     WAYS,
     Server,
     holds,
@@ -32,7 +31,7 @@ def ways() -> Iterator[object]:
 @pytest.fixture(scope="module", params=ways())
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     way, log = request.param
-    with serving(Server(tmp_path_factory.mktemp("network") / "data", way, log, UNSHARED)) as server:
+    with serving(Server(tmp_path_factory.mktemp("network") / "data", way, log)) as server:
         yield server
 
 

@@ -18,7 +18,7 @@ from tests.delivery.conformance.judge import Target
 from tests.delivery.conformance.nodes import all_serving, generation, node, told_by
 from tests.delivery.conformance.proxy import Proxy, proxy
 from tests.delivery.conformance.scenarios import playing
-from tests.delivery.conformance.server import Server, holds, scripted_question, serving
+from tests.delivery.conformance.server import DOOMED, Server, holds, scripted_question, serving
 from tests.eventually import eventually
 from tests.ports import free_port
 
@@ -68,7 +68,7 @@ async def island(redis: RedisServer, others: Sequence[Server], tmp_path: Path) -
 @asynccontextmanager
 async def _island(redis: RedisServer, others: Sequence[Server], tmp_path: Path) -> AsyncIterator[Island]:
     async with proxy(redis.port) as to_redis:
-        third = node(f"redis://127.0.0.1:{to_redis.port}", tmp_path / "island", host="127.0.0.3")
+        third = node(f"redis://127.0.0.1:{to_redis.port}", tmp_path / "island", host="127.0.0.3", **DOOMED)
         with serving(third, ready=False) as server:
             await asyncio.to_thread(server.wait_ready)
             places = [other.place for other in (server, *others)]

@@ -13,7 +13,7 @@ import websockets
 
 from tests.delivery.conformance.judge import Closed, Judge
 from tests.delivery.conformance.scenarios import Play, playing
-from tests.delivery.conformance.server import QUICK_LOGS, ROOT, UNSHARED, Server, holds, serving
+from tests.delivery.conformance.server import QUICK_LOGS, ROOT, Server, holds, serving
 from tests.eventually import eventually
 
 PACKAGES = ("chatserver", "retrieval", "graph", "prompts")
@@ -34,7 +34,7 @@ def reloading(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         shutil.copytree(ROOT / package, tree / package, ignore=shutil.ignore_patterns("__pycache__"))
     for beside in ("scripts", "tests", "examples"):
         (tree / beside).mkdir()
-    settings = {**UNSHARED, "CHATSERVER_DRAIN_S": "20"}
+    settings = {"CHATSERVER_DRAIN_S": "20"}
     server = Server(tree / "data", "serve --reload", request.param, settings, directory=tree, forgives="SyntaxError")
     with serving(server):
         yield server
@@ -181,9 +181,7 @@ async def test_reload_twice(reloading: Server) -> None:
 @pytest.mark.slow
 async def test_hangup_rolls_the_workers(tmp_path: Path) -> None:
     """SIGHUP replaces all workers, the new ones first: no connect is refused, no answer is cut."""
-    with serving(
-        Server(tmp_path / "data", "serve --workers 2", settings={**UNSHARED, "CHATSERVER_DRAIN_S": "20"})
-    ) as server:
+    with serving(Server(tmp_path / "data", "serve --workers 2", settings={"CHATSERVER_DRAIN_S": "20"})) as server:
         old = {process.pid for process in server.processes()}
         async with playing(server.target(), "hangup") as play:
             clients = await under_way(play, 4)

@@ -82,7 +82,7 @@ async def test_the_other_node_goes_on(site: Site) -> None:
         await client.finish(chat, within_s=90.0)
         teller.start().wait_ready()
         report = await holds(play, site.nodes[0])
-    assert report.counts["takeovers"] == 1
+    assert report.counts["takeovers"] >= 1
 
 
 async def test_a_rolling_restart(site: Site) -> None:

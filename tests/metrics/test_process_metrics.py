@@ -14,7 +14,7 @@ import psutil
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.delivery.conformance.server import ROOT, UNSHARED, Server
+from tests.delivery.conformance.server import ROOT, Server
 from tests.metrics.scrape import Scrape
 from tests.processes import command_of
 
@@ -27,7 +27,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """With what a server of two workers counts after some questions, resumes and refusals."""
     data = tmp_path_factory.mktemp("metrics") / "data"
     temporary(data).mkdir(parents=True)
-    running = Server(data, "serve --workers 2", settings={**UNSHARED, "TMPDIR": str(temporary(data))})
+    running = Server(data, "serve --workers 2", settings={"TMPDIR": str(temporary(data))})
     running.start().wait_ready()
     try:
         asyncio.run(_traffic(running))

@@ -300,7 +300,7 @@ async def test_a_missing_index_is_made(server: PineconeServer) -> None:
     """By several processes at once, one makes it; they wait until it is ready, and it fits."""
     server.ready_after = 3
     address = PineconeAddress(KEY, "handbook", controller=server.url, create=("gcp", "europe-west4"))
-    stores = [PineconeVectors(address, DIMENSION) for _ in range(3)]
+    stores = [PineconeVectors(address, DIMENSION, timeout_s=GENEROUS_S) for _ in range(3)]
     assert await asyncio.gather(*(store.open() for store in stores)) == [0, 0, 0]
     made = [json.loads(r.body) for r in server.requests if (r.method, r.path) == ("POST", "/indexes")]
     assert made[0]["dimension"] == DIMENSION
@@ -376,7 +376,8 @@ async def test_an_index_is_labelled_by_its_embedder(server: PineconeServer) -> N
     """The first vectors bring the label; another embedder of the same dimension is refused by every call then, until
     the index is empty again. The label is in no search and in no count."""
     first, second = (
-        PineconeVectors(PineconeAddress(KEY, host=server.url), DIMENSION, embedder=name) for name in ("one", "two")
+        PineconeVectors(PineconeAddress(KEY, host=server.url), DIMENSION, embedder=name, timeout_s=GENEROUS_S)
+        for name in ("one", "two")
     )
     assert await first.open() == 0
     assert server.indexes["passages"].namespaces == {}, "looking changes nothing"
@@ -389,7 +390,7 @@ async def test_an_index_is_labelled_by_its_embedder(server: PineconeServer) -> N
     await first.delete(["a"], namespace="acme")
     await second.upsert([("b", VECTOR, {})])
     assert await ask(second) == [Hit("b", 1.0)]
-    again = PineconeVectors(PineconeAddress(KEY, host=server.url), DIMENSION, embedder="one")
+    again = PineconeVectors(PineconeAddress(KEY, host=server.url), DIMENSION, embedder="one", timeout_s=GENEROUS_S)
     with pytest.raises(EmbedderChanged):
         await again.open()
     for store in (first, second, again):
@@ -400,7 +401,7 @@ async def test_an_index_without_a_label_is_taken_as_it_is(server: PineconeServer
     """Vectors that others have put there are nobody's: no embedder is refused, and none claims them."""
     async with opened(server):
         pass
-    store = PineconeVectors(PineconeAddress(KEY, host=server.url), DIMENSION, embedder="one")
+    store = PineconeVectors(PineconeAddress(KEY, host=server.url), DIMENSION, embedder="one", timeout_s=GENEROUS_S)
     await store.upsert([("b", VECTOR, {})])
     assert {hit.passage for hit in await ask(store)} == {"a", "b"}
     assert set(server.indexes["passages"].namespaces) == {""}

@@ -13,7 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from chatserver.cli.reach import own_server
 from chatserver.settings import Model, Settings, Storage, Traces
-from tests.delivery.conformance.server import Server
+from tests.delivery.conformance.server import DOOMED, Server
 from tests.eventually import eventually
 from tests.tracing.collector import Collector, collecting
 
@@ -79,7 +79,7 @@ async def test_two_processes_tell_one_trace(collector: Collector, tmp_path: Path
     connection; the one that was killed has told what it could."""
     data = tmp_path / "data"
     data.mkdir()
-    server = Server(data, "serve", settings={"CHATSERVER_TRACES_URL": collector.url}).start().wait_ready()
+    server = Server(data, "serve", settings={**DOOMED, "CHATSERVER_TRACES_URL": collector.url}).start().wait_ready()
     try:
         async with connected(server.url.removesuffix("/ws")) as socket:
             await said(socket, type="ask", id="q", chat="c", text="/script tokens=9000 delay_ms=50")

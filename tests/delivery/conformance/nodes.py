@@ -11,9 +11,9 @@ from tests.delivery.conformance.server import Server, serving
 
 
 def node(url: str, directory: Path, way: str = "uvicorn", host: str = "127.0.0.1", **settings: str) -> Server:
-    """`directory` is made, and is this node's alone. A lease that no pause of a busy machine outlasts."""
+    """`directory` is made, and is this node's alone."""
     directory.mkdir(exist_ok=True)
-    given = {"CHATSERVER_REDIS_URL": url, "CHATSERVER_LEASE_S": "3", **settings}
+    given = {"CHATSERVER_REDIS_URL": url, **settings}
     return Server(directory / "data", way, settings=given, host=host)
 
 

@@ -28,8 +28,10 @@ from tests.ports import free_port
 ROOT = Path(__file__).resolve().parents[3]
 START_S = 60.0
 """The machine may be busy."""
-UNSHARED = {"CHATSERVER_LEASE_S": "15"}
-"""Where nobody dies: no pause of a busy machine, no commit on a slow disk is a reason to take an answer over."""
+_LEASE_S = "15"
+"""No pause of a busy machine, no commit on a slow disk is a reason to take an answer over."""
+DOOMED = {"CHATSERVER_LEASE_S": "3"}
+"""Of one that is to die, so that nobody waits for its answers for long."""
 
 _BIN = Path(sys.executable).parent
 _UVICORN = (sys.executable, "-m", "uvicorn")
@@ -176,7 +178,7 @@ class Server:
         """Returns at once; see `wait_ready`."""
         defaults = {
             "CHATSERVER_MODEL": "scripted",
-            "CHATSERVER_LEASE_S": "1",
+            "CHATSERVER_LEASE_S": _LEASE_S,
             "CHATSERVER_DRAIN_S": "5",
             "CHATSERVER_RETRIEVAL_DEADLINE_S": "60",  # the first question of a process on a busy machine
         }
