@@ -119,10 +119,11 @@ class _JobRun:
         async with self._inputs.opened(self._question.options, self._patiently) as found:
             self._report.skipped += found.skipped
             for problem in found.problems:
-                self._problem(problem)
+                self._report.errors.append(problem)
+                self._met(problem)
             self.size = _size(found.sources)
             seen = self._ledger.seen(self._question.answer)
-            watching = Watching(self._progress, seen, self._pause, self._problems.append)
+            watching = Watching(self._progress, seen, self._pause, self._met)
             await self._ingestion.ingest_sources(found.sources, self._question.namespace, watching, self._report)
 
     def news(self) -> list[Chunk]:
@@ -150,8 +151,7 @@ class _JobRun:
             "skipped": report.skipped,
         }
 
-    def _problem(self, problem: Problem) -> None:
-        self._report.errors.append(problem)
+    def _met(self, problem: Problem) -> None:
         self._problems.append(problem)
 
     def _progress(self, stage: str, done: int, total: int) -> None:

@@ -1,6 +1,7 @@
 """Jobs as they are run: from a claim on a job's log to its seal."""
 
 import asyncio
+from io import BytesIO
 from pathlib import Path
 
 from chatserver.answers.states import AnswerState
@@ -59,6 +60,25 @@ async def test_what_an_upstream_refuses_fails_the_job(tmp_path: Path) -> None:
         assert "secret" not in str(status)
         again, _ = await w.jobs.retry(await w.meta(job))
         assert (await w.ended(again.answer))["result"]["documents"] == 3
+
+
+async def test_all_that_is_left_out_is_told(tmp_path: Path) -> None:
+    """Also what is met long after the first was told: the result's number is that of the problems."""
+    async with worker(tmp_path) as w, w.open_runner("one"):
+        w.embedder.held.clear()  # two batches wait, and nothing after them is read
+        job = w.jobs.new_id()
+        await w.jobs.spool.keep_file(job, "a.txt", BytesIO(b"\xff\xfe\x00"))
+        rows = b"".join(b'{"id": "d%d", "text": "Pump %d moves glycol."}\n' % (n, n) for n in range(1000))
+        await w.jobs.spool.keep_file(job, "b.jsonl", BytesIO(rows))
+        await w.jobs.spool.keep_file(job, "c.txt", BytesIO(b"caf\xe9"))
+        await w.jobs.submit(Submission("ada", {"spool": job}, "files", len(rows)), job)
+        async with asyncio.timeout(30):
+            while not (await w.status(job))["problems"]:
+                await asyncio.sleep(0.01)
+        w.embedder.held.set()
+        status = await w.ended(job)
+        assert [problem["file"] for problem in status["problems"]] == ["a.txt", "c.txt"]
+        assert (status["result"]["documents"], status["result"]["left_out"]) == (1_000, 2)
 
 
 async def test_a_cancelled_job_keeps_what_is_stored(tmp_path: Path) -> None:
