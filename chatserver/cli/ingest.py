@@ -15,6 +15,7 @@ from chatserver.cli.ingest_here import ingest_here
 from chatserver.cli.ingest_there import ingest_there
 from chatserver.cli.logs import keep_logs_off_the_screen
 from chatserver.edge.heap import collect_rarely
+from chatserver.ingest.files import printable
 from chatserver.ingest.job import Status
 from chatserver.ingest.report import STAGES
 from chatserver.settings import Settings
@@ -69,6 +70,8 @@ async def _ingest_if_empty(settings: Settings, sample: Path) -> Status | None:
 async def _ingest(
     paths: Sequence[Path], namespace: str, url: str | None, data_dir: Path | None, bars: "Bars"
 ) -> Status:
+    if unnamed := [path for path in paths if str(path) != printable(path)]:
+        raise CommandError(f"{printable(unnamed[0])}: its name is not UTF-8; rename it", code="invalid_name")
     if url is not None:
         return await ingest_there(url, paths, namespace, bars.update)
     settings = read_settings(data_dir)
@@ -111,11 +114,14 @@ def _report(status: Status) -> dict[str, Any]:
 
 def _show(status: Status) -> None:
     for problem in status["problems"]:
-        place = f"{problem['file']}:{problem['line']}" if problem["line"] else problem["file"]
+        file = _in_one_line(problem["file"])
+        place = f"{file}:{problem['line']}" if problem["line"] else file
         terminal.say(f"left out {place or 'this'}: {problem['message']} ({problem['code']})", style="red")
     result = status["result"]
     for name in result["skipped"]:
-        terminal.say(f"skipped {name}: it holds no passages or records of a kind that is read", style="dim")
+        terminal.say(
+            f"skipped {_in_one_line(name)}: it holds no passages or records of a kind that is read", style="dim"
+        )
     parts = [
         f"{result['documents']} documents in {result['passages']} passages",
         f"{result['records']} records",
@@ -124,3 +130,7 @@ def _show(status: Status) -> None:
     if result["left_out"]:
         parts.append(f"{result['left_out']} left out")
     terminal.say(", ".join(parts))
+
+
+def _in_one_line(name: str) -> str:
+    return name.replace("\n", "\\n").replace("\t", "\\t")

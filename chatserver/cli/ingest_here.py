@@ -7,6 +7,7 @@ finds that unchanged.
 
 import asyncio
 import json
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -28,7 +29,7 @@ _PAGE = 1_000
 
 async def ingest_here(settings: Settings, paths: Sequence[Path], namespace: str, progress: Progress) -> Status:
     """The job's status when it has ended. Raises `CommandError`, `LogUnavailable`, `RetrievalError`."""
-    given = [str(path.resolve()) for path in paths]
+    given = await asyncio.to_thread(lambda: [os.path.realpath(path) for path in paths])
     async with open_jobs(settings, seeks=False) as here:
         meta = await _unfinished(here, given, namespace) or await _submitted(here, given, namespace)
         try:

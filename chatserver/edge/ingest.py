@@ -1,6 +1,7 @@
 """`POST /v1/ingest`: documents, records and files become a job. Answered as soon as that is durable."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired
 
@@ -20,6 +21,7 @@ from chatserver.edge.doors import Door, allowed_namespace, identity_of, user_of
 from chatserver.edge.gate import Gate, too_much
 from chatserver.edge.jobs import accepted, queue_full, refuse_draining
 from chatserver.edge.problems import Problem
+from chatserver.ingest.files import is_within
 from chatserver.ingest.jobs import Jobs, QueueFull, Submission
 from chatserver.ingest.spool import InvalidName
 from chatserver.protocol.codes import ErrorCode
@@ -95,8 +97,8 @@ async def _ingest_body(request: Request) -> Response:
         raise Problem(422, ErrorCode.INVALID_FIELD, "Give documents and records, or paths.")
     namespace = allowed_namespace(request, body.namespace)
     if body.paths:
-        paths = [str(_allowed(Path(path), _settings(request))) for path in body.paths]
-        return await _submit(request, _jobs(request).new_id(), {"paths": paths}, body.paths, 0, namespace)
+        where = _allowed(body.paths, _settings(request))
+        return await _submit(request, _jobs(request).new_id(), where, body.paths, 0, namespace)
     job = _jobs(request).new_id()
     size = await _jobs(request).spool.keep_rows(job, _rows(body))
     names = [document.title or document.id for document in body.documents] or [body.records[0].collection]
@@ -155,12 +157,13 @@ def _bounded(receive: Receive, limit: int) -> Receive:
     return bounded
 
 
-def _allowed(path: Path, settings: Ingest) -> Path:
-    """Raises `Problem` for a path that leads, over links too, out of what the operator allows."""
-    resolved = path.resolve()
-    if not any(resolved.is_relative_to(root.resolve()) for root in settings.paths):
-        raise Problem(403, ErrorCode.FORBIDDEN, "This server ingests no files of its machine from there.")
-    return resolved
+def _allowed(paths: Sequence[str], settings: Ingest) -> dict[str, Any]:
+    """Where they really are. Raises `Problem` for one that leads, over links too, out of what the operator allows."""
+    directories = [os.path.realpath(directory) for directory in settings.paths]
+    for path in paths:
+        if "\0" in path or not is_within(Path(path), directories):
+            raise Problem(403, ErrorCode.FORBIDDEN, "This server ingests no files of its machine from there.")
+    return {"paths": [os.path.realpath(path) for path in paths], "within": directories}
 
 
 async def _submit(

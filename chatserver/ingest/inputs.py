@@ -32,7 +32,7 @@ class OwnInputs:
 
     @asynccontextmanager
     async def opened(self, given: Mapping[str, Any], patiently: Patiently) -> AsyncIterator[Found]:
-        yield await asyncio.to_thread(find, paths_of(given, self.spool))
+        yield await asyncio.to_thread(find, paths_of(given, self.spool), within_of(given))
 
 
 def paths_of(given: Mapping[str, Any], spool: Spool) -> Sequence[Path]:
@@ -43,3 +43,8 @@ def paths_of(given: Mapping[str, Any], spool: Spool) -> Sequence[Path]:
     if not paths:
         raise InputGone(f"nothing is kept of {given['spool']}")
     return paths
+
+
+def within_of(given: Mapping[str, Any]) -> Sequence[Path]:
+    """The directories that no link may lead out of; none of them: links lead anywhere."""
+    return [Path(path) for path in given.get("within", ())]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Final, TypeVar
@@ -28,7 +29,7 @@ async def items_of(sources: Sequence[Source], parser: FileParser, progress: Prog
     before = 0
     for source in sources:
         if format := format_of(source.name):
-            yield await _parsed(source, format, parser)
+            yield _of(source, await _parsed(source, format, parser))
             before += source.size
             progress("load", before, total)
             continue
@@ -37,7 +38,7 @@ async def items_of(sources: Sequence[Source], parser: FileParser, progress: Prog
         while some := await asyncio.to_thread(_take, items, _READ):
             progress("load", before + lines.consumed, total)
             for item in some:
-                yield item
+                yield _of(source, item)
         before += source.size
         progress("load", before, total)
 
@@ -50,6 +51,10 @@ async def names_of(sources: Sequence[Source]) -> AsyncIterator[Sequence[Entity]]
             called = _called(_readable(source, Lines(source.path, longest_line(source.name))))
             while some := await asyncio.to_thread(_take, called, _NAMED):
                 yield [name for names in some for name in names]
+
+
+def _of(source: Source, item: Item) -> Item:
+    return item if source.copy == 1 else replace(item, file=source.file)
 
 
 def _called(items: Iterable[Item]) -> Iterator[Sequence[Entity]]:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final
 
@@ -11,6 +12,8 @@ import orjson
 
 _BLOCK: Final = 1 << 20
 _ROWS: Final = "items.jsonl"
+_FILES: Final = ("files", *(f"files-{copy}" for copy in range(2, 9)))
+"""Files of one name lie in one after the other."""
 
 
 class InvalidName(ValueError):
@@ -18,7 +21,8 @@ class InvalidName(ValueError):
 
 
 class Spool:
-    """`root`/JOB/files holds the files by their names, `root`/JOB/rows what came as JSON, a row a line."""
+    """`root`/JOB/files holds the files by their names (a second one of a name is in files-2), `root`/JOB/rows what came
+    as JSON, a row a line."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -26,7 +30,7 @@ class Spool:
     def paths(self, job: str) -> list[Path]:
         """The directories of a job, for `chatserver.ingest.files.find`."""
         folder = self._root / job
-        return [path for path in (folder / "rows", folder / "files") if path.exists()]
+        return [path for path in (folder / "rows", *(folder / files for files in _FILES)) if path.exists()]
 
     async def keep_rows(self, job: str, rows: Iterable[Mapping[str, Any]]) -> int:
         """As the loader of JSONL reads them; how many bytes they are. Durable once it returns. Raises OSError."""
@@ -54,7 +58,10 @@ class Spool:
         return _write(self._root / job / "rows" / _ROWS, (orjson.dumps(row) + b"\n" for row in rows))
 
     def _keep_file(self, job: str, name: PurePosixPath, content: BinaryIO) -> int:
-        return _write(self._root / job / "files" / name, iter(lambda: content.read(_BLOCK), b""))
+        for files in _FILES:
+            with suppress(FileExistsError, NotADirectoryError):  # one of that name, or of that of a folder
+                return _write(self._root / job / files / name, iter(lambda: content.read(_BLOCK), b""))
+        raise InvalidName(f"{name} for the {len(_FILES) + 1}th time")
 
 
 def _safe(name: str) -> PurePosixPath:
@@ -71,7 +78,7 @@ def _safe(name: str) -> PurePosixPath:
 def _write(path: Path, blocks: Iterable[bytes]) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     size = 0
-    with path.open("wb") as file:
+    with path.open("xb") as file:
         for block in blocks:
             size += file.write(block)
         file.flush()

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from chatserver.cli.reach import own_server
@@ -14,6 +15,9 @@ from chatserver.client.background import BackgroundLoop
 from chatserver.settings import Settings, Storage
 
 CHATSERVER = [sys.executable, "-c", "from chatserver.cli import main; main()"]
+FEW = 64
+LIMITED = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({FEW}, {FEW})); "
+WITH_FEW_OPEN = [sys.executable, "-c", f"{LIMITED}from chatserver.cli import main; main()"]
 WAIT_S = 120.0
 
 
@@ -25,8 +29,8 @@ def corpus(count: int) -> Path:
     return folder
 
 
-def ingest(*arguments: str) -> "subprocess.Popen[str]":
-    command = [*CHATSERVER, "ingest", *arguments, "--data-dir", "data"]
+def ingest(*arguments: str, chatserver: Sequence[str] = CHATSERVER) -> "subprocess.Popen[str]":
+    command = [*chatserver, "ingest", *arguments, "--data-dir", "data"]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -66,20 +70,24 @@ def test_interrupted_and_killed_the_same_command_goes_on() -> None:
 
 
 def test_files_are_uploaded_to_a_server(tmp_path: Path) -> None:
-    """With `--url` the server ingests them as its own job, and the report is the same."""
+    """With `--url` the server ingests them as its own job, and the report is the same, with what is not there told as
+    well; however many files there are, few are open at once."""
     folder = corpus(20)
     (folder / "photo.png").write_bytes(b"x")
+    for number in range(FEW):
+        (folder / f"{number}.md").write_text(f"# Fan {number}")
     with BackgroundLoop() as loop:
         server = own_server(Settings(storage=Storage(data_dir=tmp_path / "theirs")))
         url = loop.run(server.__aenter__())
         try:
-            done = ingest(str(folder), "--url", url, "--json")
+            done = ingest(str(folder), "gone.md", "--url", url, "--json", chatserver=WITH_FEW_OPEN)
             out, said = done.communicate(timeout=WAIT_S)
         finally:
             loop.run(server.__aexit__(None, None, None))
-    assert done.returncode == 0, said
+    assert done.returncode == 1, said
     report = json.loads(out)
-    assert (report["documents"], report["skipped"]) == (20, ["photo.png"])
+    assert (report["documents"], report["skipped"]) == (20 + FEW, ["photo.png"])
+    assert [(problem["file"], problem["code"]) for problem in report["errors"]] == [("gone.md", "not_found")]
     assert not Path("data").exists()
 
 

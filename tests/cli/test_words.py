@@ -94,6 +94,12 @@ def test_explained() -> None:
     assert explained(ValueError("x")) is None
 
 
+def test_control_characters_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """As escapes: a file's name can't colour, clear or overwrite what a person reads."""
+    terminal.say("a\x1b[31mb\x9bc\rd\nf")
+    assert capsys.readouterr().out == "a\\x1b[31mb\\x9bc\\rd\nf\n"
+
+
 def test_the_last_chat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last chat is kept for each place; a garbled file is as good as none."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))

@@ -52,6 +52,28 @@ async def test_what_was_uploaded_is_read_elsewhere(far: Far, spool: Spool, tmp_p
     assert list((tmp_path / "there").iterdir()) == []
 
 
+async def test_files_of_one_name_are_read_elsewhere(far: Far, spool: Spool, tmp_path: Path) -> None:
+    """Both, and told apart as at the directory."""
+    for content in (b"one", b"two"):
+        await spool.keep_file("job", "a.md", io.BytesIO(content))
+    async with FarInputs(far, tmp_path / "there").opened({"spool": "job"}, at_once) as found:
+        read = {source.file: source.path.read_bytes() for source in found.sources}
+    assert read == {"a.md": b"one", "a.md (2)": b"two"}
+
+
+async def test_no_link_leads_out_elsewhere(far: Far, tmp_path: Path) -> None:
+    """Of a job's allowed directories: neither listed nor read, whoever asks for it."""
+    (tmp_path / "allowed").mkdir()
+    (tmp_path / "secret.md").write_text("secret")
+    (tmp_path / "allowed" / "link.md").symlink_to("../secret.md")
+    given = {"paths": [str(tmp_path / "allowed")], "within": [str(tmp_path / "allowed")]}
+    async with FarInputs(far, tmp_path / "there").opened(given, at_once) as found:
+        assert ([problem.code for problem in found.problems], found.sources) == (["forbidden"], ())
+    with pytest.raises(Permanent) as refused:
+        await far.ask(READ, (given, 0, "link.md", 0))
+    assert refused.value.code == "input_gone"
+
+
 async def test_paths_of_the_servers_machine_are_read_elsewhere(far: Far, tmp_path: Path) -> None:
     """A file, a folder, and one that is not there, which is a problem."""
     (tmp_path / "notes").mkdir()

@@ -1,5 +1,6 @@
 """Finding and reading files."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,95 @@ def test_what_does_not_exist_is_told(tmp_path: Path) -> None:
     found = find([tmp_path / "gone", tmp_path])
     assert [problem.code for problem in found.problems] == ["not_found"]
     assert len(found.sources) == 1
+
+
+def test_links_are_followed_once(tmp_path: Path) -> None:
+    """Links to where they lie, or to each other, have an end; files are called by where they really are; what leads
+    nowhere is told."""
+    write(tmp_path, "corpus/real/a.md", "elsewhere/b.md")
+    corpus = tmp_path / "corpus"
+    for name, target in {"all": ".", "again": "real", "real/up": "..", "out": "../elsewhere"}.items():
+        (corpus / name).symlink_to(target)
+    for name, target in {"one.md": "two.md", "two.md": "one.md", "gone.md": "nowhere", "c.md": "real/a.md"}.items():
+        (corpus / name).symlink_to(target)
+    found = find([corpus])
+    assert [source.name for source in found.sources] == ["c.md", "real/a.md", "out/b.md"]
+    told = [("gone.md", "not_found"), ("one.md", "not_found"), ("two.md", "not_found")]
+    assert [(problem.file, problem.code) for problem in found.problems] == told
+
+
+def test_directories_that_are_linked_in_every_way_are_walked_once(tmp_path: Path) -> None:
+    """A dozen that each lead to all others: as many files, not as many as there are ways."""
+    names = [f"d{number:02}" for number in range(12)]
+    write(tmp_path, *(f"{name}/{name}.md" for name in names))
+    for name in names:
+        for other in names:
+            (tmp_path / name / f"to-{other}").symlink_to(f"../{other}")
+    assert [source.name for source in find([tmp_path]).sources] == [f"{name}/{name}.md" for name in names]
+
+
+def test_no_link_leads_out_of_what_is_allowed(tmp_path: Path) -> None:
+    """Neither to a file nor to a directory, and each is told; links to where may be read are followed."""
+    write(tmp_path, "allowed/here/a.md", "allowed/too/b.md", "secret/c.md", "d.md")
+    here = tmp_path / "allowed" / "here"
+    for name, target in {
+        "dir": "../../secret",
+        "file.md": "../../d.md",
+        "fine": "../too",
+        "self.md": "self.md",
+    }.items():
+        (here / name).symlink_to(target)
+    found = find([here], [tmp_path / "allowed"])
+    assert [source.name for source in found.sources] == ["a.md", "fine/b.md"]
+    told = [("dir", "forbidden"), ("file.md", "forbidden"), ("self.md", "not_found")]
+    assert sorted((problem.file, problem.code) for problem in found.problems) == told
+
+
+def test_a_name_that_is_not_utf_8_is_told(tmp_path: Path) -> None:
+    """Of a file, and of a file below such a directory; the others are found, whatever characters they have."""
+    write(tmp_path, "b.md", "two\nlines.md")
+    (tmp_path / os.fsdecode(b"caf\xe9")).mkdir()
+    write(tmp_path, os.fsdecode(b"caf\xe9/a.md"), os.fsdecode(b"caf\xe9.pdf"), os.fsdecode(b"caf\xe9.bin"))
+    found = find([tmp_path])
+    assert [source.name for source in found.sources] == ["b.md", "two\nlines.md"]
+    assert [(one.file, one.code) for one in found.problems] == [
+        ("caf?/a.md", "invalid_name"),
+        ("caf?.pdf", "invalid_name"),
+    ]
+    assert found.skipped == ("caf?.bin",)
+
+
+def test_a_directory_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are read all the same."""
+    write(tmp_path, "closed/a.md", "open/b.md")
+    (tmp_path / "closed").chmod(0)
+    monkeypatch.chdir(tmp_path)  # so that nobody needs to read what is above it
+    tmp_path.chmod(0o755)
+    own = os.geteuid()
+    if own == 0:
+        os.seteuid(65_534)
+    try:
+        found = find([Path("open"), Path("closed"), Path("closed/a.md")])
+    finally:
+        os.seteuid(own)
+        (tmp_path / "closed").chmod(0o700)
+    assert [source.name for source in found.sources] == ["b.md"]
+    told = [("closed", "unreadable_file"), ("closed/a.md", "unreadable_file")]
+    assert [(problem.file, problem.code) for problem in found.problems] == told
+
+
+def test_a_pipe_is_not_read(tmp_path: Path) -> None:
+    """Whatever it is called: who reads it waits for ever."""
+    os.mkfifo(tmp_path / "pipe.md")
+    assert (find([tmp_path]).sources, find([tmp_path]).skipped) == ((), ("pipe.md",))
+
+
+def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    """Of several directories: their documents have one id, and which of them is left out can be told."""
+    write(tmp_path, "one/a.md", "two/a.md", "two/b.md")
+    found = find([tmp_path / "one", tmp_path / "two"])
+    named = [(source.name, source.file) for source in found.sources]
+    assert named == [("a.md", "a.md"), ("a.md", "a.md (2)"), ("b.md", "b.md")]
 
 
 @pytest.mark.parametrize("tail", [b"", b"\n", b"\nnext\n"])

@@ -193,6 +193,21 @@ async def test_a_bad_file_disturbs_no_other(knowledge: Knowledge, tmp_path: Path
     ]
 
 
+async def test_files_of_one_name_in_two_directories(knowledge: Knowledge, tmp_path: Path) -> None:
+    """Of two documents with one id the first goes in and the second is told, with what it would have replaced left
+    alone; rows with ids of their own go in from both."""
+    for number, folder in enumerate(("one", "two")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.md").write_text(f"# Pump {folder}\n\nIt moves water.")
+        (tmp_path / folder / "rows.jsonl").write_text(f'{{"id": "r{number}", "text": "fine"}}\n')
+    for expected in ((3, 0), (0, 3)):
+        report = await knowledge.ingestion.ingest_paths([tmp_path / "one", tmp_path / "two"])
+        assert (report.documents, report.unchanged) == expected
+        assert [(problem.code, problem.file) for problem in report.errors] == [("duplicate_id", "a.md (2)")]
+    (passage,) = await knowledge.documents.passages(["a.md"])
+    assert "Pump one" in passage.text
+
+
 async def test_a_file_that_vanishes_is_told(knowledge: Knowledge, tmp_path: Path) -> None:
     """Reading may fail after the walk; the other files go in."""
     folder = corpus(tmp_path)

@@ -94,6 +94,16 @@ async def test_uploads_keep_their_names(doors: Doors) -> None:
     assert (status["title"], status["namespace"]) == ("a.md, deep/er/b.md", "acme")
 
 
+async def test_files_of_one_name_are_all_kept(doors: Doors) -> None:
+    """For the job to say which of them it left out; a name that comes too often is refused."""
+    posted = await doors.post(files=[("files", (name, b"# A")) for name in ("a.md", "a.md", "a\\b.md", "a/b.md")])
+    assert posted.status_code == 202
+    kept = doors.kept(posted.json()["job_id"])
+    assert kept == ["files-2/a.md", "files-2/a/b.md", "files/a.md", "files/a/b.md"]
+    often = await doors.post(files=[("files", ("a.md", b"# A"))] * 20)
+    assert (often.status_code, often.json()["code"]) == (422, "invalid_field")
+
+
 @pytest.mark.parametrize("name", ["../a.md", "/etc/a.md", "a/../../b.md", ".hidden.md", "a\\..\\..\\b.md", "x" * 300])
 async def test_a_name_that_leads_elsewhere_is_refused(doors: Doors, name: str) -> None:
     """And nothing of the upload is kept, also of the files before it."""
@@ -149,7 +159,8 @@ async def test_paths_are_taken_from_where_the_operator_allows(doors: Doors, tmp_
     (doors.allowed / "out").symlink_to(tmp_path)
     posted = await doors.post(json={"paths": [str(doors.allowed / "notes")]})
     assert posted.status_code == 202
-    for path in (doors.allowed / "out", doors.allowed / ".." / "data", tmp_path):
+    (tmp_path / "self").symlink_to("self")
+    for path in (doors.allowed / "out", doors.allowed / ".." / "data", tmp_path, tmp_path / "self", "a\0b", "x" * 999):
         assert (await doors.post(json={"paths": [str(path)]})).json()["code"] == "forbidden"
 
 

@@ -73,7 +73,7 @@ async def test_all_that_is_left_out_is_told(tmp_path: Path) -> None:
         await w.jobs.spool.keep_file(job, "c.txt", BytesIO(b"caf\xe9"))
         await w.jobs.submit(Submission("ada", {"spool": job}, "files", len(rows)), job)
         async with asyncio.timeout(30):
-            while not (await w.status(job))["problems"]:
+            while not (await w.status(job))["problems"]:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         w.embedder.held.set()
         status = await w.ended(job)

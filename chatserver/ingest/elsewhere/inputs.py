@@ -14,7 +14,7 @@ from typing import Any, Final
 from chatserver.ingest.elsewhere import errands
 from chatserver.ingest.elsewhere.errands import BLOCK, Given
 from chatserver.ingest.elsewhere.stores import Far
-from chatserver.ingest.files import Found, Source
+from chatserver.ingest.files import Found, Source, told_apart
 from chatserver.ingest.report import Problem
 from chatserver.ingest.watching import Patiently
 from retrieval.errors import Temporary
@@ -48,7 +48,7 @@ class FarInputs:
                 await self._fetch(given, file, path, patiently)
                 sources.append(Source(path, file.name, file.size))
             problems = tuple(Problem(fault.code, fault.message, fault.file) for fault in listing.faults)
-            yield Found(tuple(sources), listing.skipped, problems)
+            yield Found(told_apart(sources), listing.skipped, problems)
         finally:
             await asyncio.to_thread(shutil.rmtree, mine, ignore_errors=True)
 

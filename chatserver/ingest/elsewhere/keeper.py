@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from chatserver.embeddings.packing import unpack
 from chatserver.ingest.elsewhere import errands
 from chatserver.ingest.elsewhere.errands import BLOCK, Errand, Fault, Given, Listing, Refused
-from chatserver.ingest.files import find
+from chatserver.ingest.files import find, is_within
 from chatserver.ingest.ingestion import Ingestion
-from chatserver.ingest.inputs import InputGone, paths_of
+from chatserver.ingest.inputs import InputGone, paths_of, within_of
 from chatserver.ingest.ledger import Ledger
 from chatserver.ingest.spool import Spool
 from graph.types import Whole
@@ -71,7 +71,7 @@ class Keeper:
         skipped: list[str] = []
         faults: list[Fault] = []
         for root, path in enumerate(paths_of(given, self._spool)):
-            found = find([path])
+            found = find([path], within_of(given))
             files += [Given(root, source.name, source.size) for source in found.sources]
             skipped += found.skipped
             faults += [Fault(problem.code, problem.message, problem.file) for problem in found.problems]
@@ -79,7 +79,10 @@ class Keeper:
 
     def _read(self, given: Mapping[str, Any], root: int, name: str, at: int) -> bytes:
         try:
-            with _below(paths_of(given, self._spool)[root], name).open("rb") as file:
+            path, within = _below(paths_of(given, self._spool)[root], name), within_of(given)
+            if within and not is_within(path, within):
+                raise ValueError(name)
+            with path.open("rb") as file:
                 file.seek(at)
                 return file.read(BLOCK)
         except (OSError, ValueError, IndexError) as error:
