@@ -4,8 +4,8 @@ sentences, so that all of them agree on what a word is."""
 import re
 import threading
 import unicodedata
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache, partial
 from typing import Literal, TypeAlias
 
 import Stemmer
@@ -22,6 +22,7 @@ _SNOWBALL = {"en": "english", "nl": "dutch"}
 _POSSESSIVE = re.compile(r"['’]s\b")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _WORD = re.compile(r"[^\W_]+")
+_APART = bytes(code if chr(code).isalnum() else ord(" ") for code in range(128)).ljust(256)
 _STEMMERS = threading.local()  # a Snowball stemmer keeps its word in itself: one for each thread
 
 _ENGLISH = """
@@ -57,7 +58,10 @@ def _unmarked(run: re.Match[str]) -> str:
 
 def words(text: str) -> list[str]:
     """The folded words in order: runs of letters and digits, without a possessive `'s`."""
-    return _WORD.findall(_POSSESSIVE.sub("", fold(text)))
+    folded = _POSSESSIVE.sub("", fold(text))
+    if folded.isascii():  # in half the time
+        return folded.encode().translate(_APART).decode().split()
+    return _WORD.findall(folded)
 
 
 def language(text: str) -> Language:
@@ -78,7 +82,7 @@ def stems(text: str, lang: Language | None = None) -> list[str]:
 
 def stems_of(found: Iterable[str], lang: Language) -> list[str]:
     """As `stems`, of folded words."""
-    return [_stem(lang, word) for word in found]
+    return list(map(_STEM[lang], found))
 
 
 def content_words(text: str, lang: Language | None = None) -> list[str]:
@@ -111,10 +115,9 @@ def query_stems(text: str) -> list[str]:
 @lru_cache(maxsize=65_536)
 def word_stems(word: str) -> tuple[str, ...]:
     """The stem of a folded word in every language."""
-    return tuple(_stem(lang, word) for lang in LANGUAGES)
+    return tuple(_STEM[lang](word) for lang in LANGUAGES)
 
 
-@lru_cache(maxsize=65_536)
 def _stem(lang: Language, word: str) -> str:
     stemmer = getattr(_STEMMERS, lang, None)
     if stemmer is None:
@@ -122,3 +125,9 @@ def _stem(lang: Language, word: str) -> str:
         setattr(_STEMMERS, lang, stemmer)
     stem: str = stemmer.stemWord(word)
     return stem
+
+
+# One cache for each language: where the word is all of its key, a look-up takes a third of the time.
+_STEM: dict[Language, Callable[[str], str]] = {
+    lang: lru_cache(maxsize=65_536)(partial(_stem, lang)) for lang in LANGUAGES
+}

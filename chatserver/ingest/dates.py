@@ -30,11 +30,14 @@ _MONTH: Final = (
     r"(jan(?:uar[yi])?|feb(?:ruar[yi])?|mar(?:ch)?|maart|mrt|apr(?:il)?|ma[yi]|mei|june?|juni|july?|juli|aug(?:ust(?:us)?)?"
     r"|sept?(?:ember)?|o[ck]t(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
 )
-_YEAR: Final = re.compile(r"(?<!\d)[12]\d{3}(?!\d)")
+_YEAR: Final = re.compile(
+    r"[12](?<!\d[12])\d{3}(?!\d)"
+)  # the first digit first: what may stand before it is looked at rarely
 _AFTER: Final = re.compile(r"-(\d\d)-(\d\d)(?!\d)")
 _BEFORE: Final = re.compile(
     rf"(?:(?<!\d)(\d{{1,2}})(?:st|nd|rd|th|e)? (?:of )?)?\b{_MONTH}(?: (\d{{1,2}})(?:st|nd|rd|th)?)?,? $", re.IGNORECASE
 )
+_MONTHS_NAME: Final = re.compile("|".join(_MONTHS), re.IGNORECASE)
 _LONGEST: Final = 32
 """Characters of a day and month before their year."""
 
@@ -46,17 +49,24 @@ def dates_in(text: str) -> list[str]:
 
 
 def _dates(text: str) -> Iterator[str]:
-    """Around each year: most texts have few, and a pattern that may begin anywhere takes longer than all the rest."""
+    """Around each year, and before it only where a month is near: a pattern that may begin anywhere takes longer than
+    all the rest."""
     for year in _YEAR.finditer(text):
         start, end = year.span()
         if written := _AFTER.match(text, end):
             yield from _day(year[0], int(written[1]), written[2])
-        elif named := _BEFORE.search(text[max(0, start - _LONGEST) : start]):
-            month = _MONTHS[named[2][:3].lower()]
+        elif named := _named(text[max(0, start - _LONGEST) : start]):
+            month = _MONTHS[named[2].casefold()[:3]]
             if day := named[1] or named[3]:
                 yield from _day(year[0], month, day)
             else:
                 yield f"{year[0]}-{month:02}"
+
+
+def _named(before: str) -> re.Match[str] | None:
+    """A month's word is one of the last two before the space."""
+    near = " ".join(before.split(" ")[-3:-1])
+    return _BEFORE.search(before) if _MONTHS_NAME.search(near) else None
 
 
 def _day(year: str, month: int, day: str) -> Iterator[str]:

@@ -51,7 +51,7 @@ def about(document: Document) -> Mapping[str, Any]:
 
 
 def _language(found: Counter[str]) -> str:
-    little = {of: STOP_WORDS[of] & found.keys() for of in LANGUAGES}
+    little = {of: [word for word in found if word in STOP_WORDS[of]] for of in LANGUAGES}
     uses = {of: sum(found[word] for word in little[of]) for of in LANGUAGES}
     likeliest = max(LANGUAGES, key=lambda of: uses[of])
     sure = len(little[likeliest]) >= _LITTLE and uses[likeliest] > _LEAST_SHARE * sum(found.values())

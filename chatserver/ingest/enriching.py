@@ -41,12 +41,14 @@ class Enriched:
 
 @dataclass(frozen=True, slots=True)
 class Enriching:
-    """`batch`: passages in one call to the embedder, of several documents. The slots bound the calls to each upstream
-    that are under way, of all ingests of a process."""
+    """`keeps_vectors`: not where to keep them costs as much as to make them again. `batch`: passages in one call to the
+    embedder, of several documents. The slots bound the calls to each upstream that are under way, of all ingests of a
+    process."""
 
     embedder: Embedder
     extractor: Extractor | None
     paid: Paid
+    keeps_vectors: bool
     batch: int
     embed_slots: asyncio.Semaphore
     extract_slots: asyncio.Semaphore
@@ -56,10 +58,13 @@ class Enriching:
         async with asyncio.TaskGroup() as tasks:
             vectors = tasks.create_task(self._embed_all(passages, patiently, told))
             described = tasks.create_task(self._describe_all(passages, patiently, told))
-        paid = [self._vector_key(passage) for passage in passages]
+        return Enriched(described.result(), vectors.result(), self._paid_for(passages))
+
+    def _paid_for(self, passages: Sequence[Passage]) -> list[str]:
+        keys = [self._vector_key(embedded_text(passage)) for passage in passages] if self.keeps_vectors else []
         if self.extractor is not None:
-            paid += [_metadata_key(self.extractor, passage) for passage in passages]
-        return Enriched(described.result(), vectors.result(), paid)
+            keys += [_metadata_key(self.extractor, passage) for passage in passages]
+        return keys
 
     async def _embed_all(self, passages: Sequence[Passage], patiently: Patiently, told: Told) -> list[Vector]:
         async def some(start: int) -> list[Vector]:
@@ -73,16 +78,23 @@ class Enriching:
         return [vector for task in made for vector in task.result()]
 
     async def _embed(self, passages: Sequence[Passage], patiently: Patiently) -> list[Vector]:
-        by_key = {self._vector_key(passage): passage for passage in passages}
-        known = await patiently(lambda: self.paid.load(list(by_key)))
-        vectors = {key: vector for key, kept in known.items() if (vector := unpack(kept))}
-        missing = [key for key in by_key if key not in vectors]
-        if missing:
-            texts = [embedded_text(by_key[key]) for key in missing]
-            made = await patiently(lambda: self.embedder.embed(texts))
-            vectors |= zip(missing, made, strict=True)
-            await patiently(lambda: self.paid.save({key: pack(vectors[key]) for key in missing}))
-        return [vectors[self._vector_key(passage)] for passage in passages]
+        texts = [embedded_text(passage) for passage in passages]
+        made = self._kept_vectors if self.keeps_vectors else self._vectors
+        by_text = await made(list(dict.fromkeys(texts)), patiently)
+        return [by_text[text] for text in texts]
+
+    async def _vectors(self, texts: Sequence[str], patiently: Patiently) -> dict[str, Vector]:
+        return dict(zip(texts, await patiently(lambda: self.embedder.embed(texts)), strict=True))
+
+    async def _kept_vectors(self, texts: Sequence[str], patiently: Patiently) -> dict[str, Vector]:
+        keys = {text: self._vector_key(text) for text in texts}
+        known = await patiently(lambda: self.paid.load(list(keys.values())))
+        vectors = {text: vector for text, key in keys.items() if key in known and (vector := unpack(known[key]))}
+        if missing := [text for text in texts if text not in vectors]:
+            made = await self._vectors(missing, patiently)
+            await patiently(lambda: self.paid.save({keys[text]: pack(vector) for text, vector in made.items()}))
+            vectors |= made
+        return vectors
 
     async def _describe_all(self, passages: Sequence[Passage], patiently: Patiently, told: Told) -> Sequence[Passage]:
         extractor = self.extractor
@@ -110,8 +122,8 @@ class Enriching:
         await patiently(lambda: self.paid.save({key: orjson.dumps(metadata)}))
         return metadata
 
-    def _vector_key(self, passage: Passage) -> str:
-        return _key("vector", self.embedder.name, embedded_text(passage))
+    def _vector_key(self, text: str) -> str:
+        return _key("vector", self.embedder.name, text)
 
 
 def _metadata_key(extractor: Extractor, passage: Passage) -> str:

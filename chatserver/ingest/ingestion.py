@@ -79,6 +79,7 @@ class Ingestion:
         describes: bool = True,
         parser: FileParser | None = None,
         paid: Paid | None = None,
+        keeps_vectors: bool = True,
         batch: int = 128,
         calls: int = 20,
         concurrency: int = 2,
@@ -86,11 +87,13 @@ class Ingestion:
         settled: Settled | None = None,
     ) -> None:
         """`library` is the way into these very stores; `hashed_space` names the vectors' space where a document counts
-        as changed when only that has. `describes`: whether passages get metadata by rules. `batch` passages go into one
-        call to the embedder, `calls` to each upstream are under way at once, of all ingests."""
+        as changed when only that has. `describes`: whether passages get metadata by rules. `paid` keeps what upstreams
+        have made, vectors only where `keeps_vectors`. `batch` passages go into one call to the embedder, `calls` to
+        each upstream are under way at once, of all ingests."""
         self.documents = documents
         self.library = library
-        self.enriching = Enriching(embedder, extractor, paid or Unpaid(), batch, Semaphore(calls), Semaphore(calls))
+        slots = Semaphore(calls), Semaphore(calls)
+        self.enriching = Enriching(embedder, extractor, paid or Unpaid(), keeps_vectors, batch, *slots)
         self.describes = describes
         self.parser = parser or NoParser()
         self.graph = graph
@@ -113,14 +116,14 @@ class Ingestion:
         graph: Linking,
         records: Putting,
         *,
-        paid: Paid | None,
+        paid: Paid,
         hashed_space: str,
         settled: Settled,
     ) -> "Ingestion":
-        """The same work into other stores, within the same bounds; `paid` None: as this one keeps it."""
+        """The same work into other stores, within the same bounds."""
         other = copy(self)
         other.documents, other.library, other.graph, other.records = documents, library, graph, records
-        other.enriching = replace(self.enriching, paid=paid or self.enriching.paid)
+        other.enriching = replace(self.enriching, paid=paid)
         other.hashed_space, other.settled = hashed_space, settled
         return other
 
@@ -255,7 +258,8 @@ class _Run:
         links = await self._linker.links_of([(one.document, one.passages) for one in changed])
         wholes = await asyncio.to_thread(self._wholes, changed, enriched, links)
         await self._patiently(lambda: self._to.library.store(wholes, namespace=self._namespace))
-        await self._patiently(lambda: self._to.enriching.paid.discard(enriched.paid))
+        if enriched.paid:
+            await self._patiently(lambda: self._to.enriching.paid.discard(enriched.paid))
         self._report.documents += len(changed)
         self._report.passages += len(passages)
         self._told("store", len(passages))

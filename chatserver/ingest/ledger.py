@@ -56,7 +56,7 @@ class Ledger(Paid, Protocol):
 
 
 class Unpaid:
-    """Keeps nothing: for an ingest that no process goes on with, or an embedder that costs no more than keeping."""
+    """Keeps nothing: for an ingest that no process goes on with."""
 
     async def load(self, keys: Sequence[str]) -> Mapping[str, bytes]:
         return {}

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from chatserver.answers.log import AnswerLog
 from chatserver.ingest.inputs import OwnInputs
-from chatserver.ingest.ledger import Unpaid
 from chatserver.ingest.performing import IngestPipeline
 from chatserver.ingest.spool import Spool
 from chatserver.pipeline.port import Pipeline
@@ -47,7 +46,7 @@ def _far(data_dir: Path, knowledge: Knowledge, errands: "RedisErrands", home: st
         FarLibrary(far),
         FarGraph(far),
         FarRecords(far),
-        paid=None if isinstance(knowledge.ingestion.enriching.paid, Unpaid) else ledger,
+        paid=ledger,
         hashed_space=space,
         settled=partial(far.ask, SETTLE),
     )

@@ -10,7 +10,7 @@ from chatserver.ingest.enriching import Extractor
 from chatserver.ingest.formats.isolated import IsolatedParser
 from chatserver.ingest.formats.parsed import Bounds
 from chatserver.ingest.ingestion import Ingestion, Settled
-from chatserver.ingest.ledger import Ledger, Unpaid
+from chatserver.ingest.ledger import Ledger
 from chatserver.ingest.ledger_sqlite import SqliteLedger
 from chatserver.ingest.library import SteppedLibrary
 from chatserver.ingest.reembed import reembed
@@ -139,7 +139,8 @@ async def open_knowledge(
             extractor=extractor,
             describes=settings.ingest.metadata != "none",
             parser=parser,
-            paid=Unpaid() if settings.embeddings.is_local else ledger,  # to keep it costs as much as to make it again
+            paid=ledger,
+            keeps_vectors=not settings.embeddings.is_local,
             batch=settings.ingest.batch,
             calls=settings.ingest.calls,
             hashed_space=_hashed(settings, space, extractor),

@@ -31,6 +31,7 @@ REPORT = Document(
         ("since June 2023 and augustus 2022", "2023-06 2022-08"),
         ("30 February 2025, 2025-13-01, in 2025, part 2025-3-4, version 1.2.2025", ""),
         ("may 2 go, march 1999 miles", "1999-03"),
+        ("\u017fept 1999 with an old s, 12 Mei 2024", "1999-09 2024-05-12"),
     ],
 )
 def test_dates_are_those_that_are_written_out(text: str, dates: str | list[str]) -> None:

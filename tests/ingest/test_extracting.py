@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from starlette.requests import Request
+from starlette.responses import Response
 
 from chatserver.ingest.extracting import METADATA
 from chatserver.settings import Ingest, Model, Settings, Storage
@@ -26,10 +28,10 @@ async def server() -> AsyncIterator[OpenAIServer]:
         yield server
 
 
-def settings(server: OpenAIServer, data: Path) -> Settings:
+def settings(server: OpenAIServer, data: Path, calls: int = 20) -> Settings:
     return Settings(
         storage=Storage(data_dir=data),
-        ingest=Ingest(metadata="model"),
+        ingest=Ingest(metadata="model", calls=calls),
         model=Model(name="m", api_key=SecretStr("sk-1"), base_url=server.url),
     )
 
@@ -76,6 +78,27 @@ async def test_a_key_that_is_refused_ends_the_ingest(server: OpenAIServer, tmp_p
     async with open_knowledge(settings(server, tmp_path)) as knowledge:
         with pytest.raises(Permanent):
             await knowledge.ingestion.ingest_documents([PUMP])
+
+
+async def test_what_a_model_has_said_is_not_asked_again(server: OpenAIServer, tmp_path: Path) -> None:
+    """It is kept until it is stored, also where the vectors cost nothing and are made again."""
+    valve, refused = Document("valve", "Valve V-7", "V-7 closes the branch."), refusing(401)
+    filled = server.filling
+
+    async def one_of_two(request: Request) -> Response:
+        return await (refused if b"V-7" in await request.body() else filled)(request)
+
+    server.filling = one_of_two
+    async with open_knowledge(settings(server, tmp_path, calls=1)) as knowledge:
+        with pytest.raises(Permanent):
+            await knowledge.ingestion.ingest_documents([PUMP, valve])
+    server.filling = filled
+    async with open_knowledge(settings(server, tmp_path)) as knowledge:
+        await knowledge.ingestion.ingest_documents([PUMP, valve])
+        stored = await knowledge.documents.passages(["pump", "valve"])
+    assert [passage.metadata["dates"] for passage in stored] == [("2025-03-04",)] * 2
+    asked = [body["messages"][1]["content"] for body, _ in server.forms]
+    assert ["P-101" in text for text in asked] == [True, False, False]
 
 
 def test_what_is_too_much_is_left_out() -> None:
