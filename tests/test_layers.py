@@ -212,7 +212,13 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "onnxruntime": ("retrieval.embedders.minilm",),
     "openai": ("chatserver.models.openai_compatible",),
     "opentelemetry": ("chatserver.tracing.otel",),
-    "orjson": ("chatserver.answers", "chatserver.generation", "chatserver.ingest", "chatserver.protocol"),
+    "orjson": (
+        "chatserver.answers",
+        "chatserver.generation",
+        "chatserver.ingest",
+        "chatserver.protocol",
+        "retrieval.embedded",
+    ),
     "pinecone": ("retrieval.pinecone",),
     "prometheus_client": ("chatserver.metrics",),
     "pydantic": (

@@ -73,9 +73,7 @@ class _Rows(NamedTuple):
 
 def _rows(wholes: Sequence[Whole], namespace: str) -> _Rows:
     documents = [document_rows(one.document, one.passages, one.content_hash, namespace) for one in wholes]
-    items = [
-        (passage.id, vector, passage.metadata)
-        for one in wholes
-        for passage, vector in zip(one.passages, one.vectors, strict=True)
-    ]
+    passages = [passage for rows in documents for passage in rows.passages]
+    vectors = [vector for one in wholes for vector in one.vectors]
+    items = [(passage.id, vector, passage.metadata) for passage, vector in zip(passages, vectors, strict=True)]
     return _Rows(documents, vector_rows(items) if items else None, [one.links for one in wholes])

@@ -21,6 +21,8 @@ _SPREAD = """
     SELECT min(id) FROM (SELECT id, ntile(?) OVER (ORDER BY id) AS share FROM passages WHERE namespace = ?)
     GROUP BY share ORDER BY share LIMIT ?"""
 
+_KNOWN = """
+    SELECT documents.id FROM json_each(?) CROSS JOIN documents ON namespace = ? AND documents.id = value"""
 _INSERT_PASSAGE = "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _LAST_KEY = "SELECT coalesce(max(key), 0) FROM passages"
 _NOTE_LEFT = "INSERT OR IGNORE INTO left_passages VALUES (?, ?)"
@@ -137,27 +139,37 @@ async def prepare_documents(db: Database) -> None:
     await db.migrate("retrieval.grams", schema.GRAMS)
 
 
+class PassageRow(NamedTuple):
+    id: str
+    row: tuple[Any, ...]
+    words: "_Words"
+
+    @property
+    def metadata(self) -> str:
+        """Encoded."""
+        return str(self.row[-1])
+
+
 class DocumentRows(NamedTuple):
     """A document as it goes into the tables. Stemming is the costly part: it is done before the write, so that it
     holds up neither loop nor writer."""
 
     document: str
     head: tuple[str, ...]
-    passages: Sequence[tuple[str, tuple[Any, ...], "_Words"]]
-    """Each one's id, row and words."""
+    passages: Sequence[PassageRow]
 
 
 def document_rows(document: Document, passages: Sequence[Passage], content_hash: str, namespace: str) -> DocumentRows:
     head = (namespace, document.id, document.title, encode(document.metadata), content_hash)
     title = _Title()
-    return DocumentRows(
-        document.id, head, [(p.id, _row(p, namespace), _words(p, namespace, title.stems(p.title))) for p in passages]
-    )
+    rows = [PassageRow(p.id, _row(p, namespace), _words(p, namespace, title.stems(p.title))) for p in passages]
+    return DocumentRows(document.id, head, rows)
 
 
 def put_documents(connection: sqlite3.Connection, namespace: str, documents: Sequence[DocumentRows]) -> list[str]:
     """Take the place of what there was of these documents; the passages that are no more. No id is given twice."""
-    before = [id for rows in documents for id in remove_document(connection, namespace, rows.document)]
+    known = connection.execute(_KNOWN, (json.dumps([rows.document for rows in documents]), namespace)).fetchall()
+    before = [id for (document,) in known for id in remove_document(connection, namespace, document)]
     connection.executemany("INSERT INTO documents VALUES (?, ?, ?, ?, ?)", [rows.head for rows in documents])
     (last,) = connection.execute(_LAST_KEY).fetchone()
     keyed = list(enumerate((passage for rows in documents for passage in rows.passages), last + 1))

@@ -68,7 +68,7 @@ class SqliteVectorStore:
     async def upsert(self, items: Sequence[tuple[str, Vector, Metadata]], *, namespace: str = "") -> None:
         if not items:
             return
-        rows = await asyncio.to_thread(vector_rows, items)
+        rows = await asyncio.to_thread(lambda: vector_rows([(id, vector, encode(of)) for id, vector, of in items]))
 
         def run(connection: sqlite3.Connection) -> None:
             self._check_space(connection)
@@ -185,25 +185,30 @@ def delete_vectors(connection: sqlite3.Connection, namespace: str, passages: Seq
     connection.executemany(_DELETE, [(change, namespace, passage) for passage in passages])
 
 
-def vector_rows(items: Sequence[tuple[str, Vector, Metadata]]) -> VectorRows:
-    """Raises `DimensionMismatch`, and `Permanent` for a vector that is not finite or zero."""
-    units = [_unit(vector) for _, vector, _ in items]
-    dimensions = {len(unit) for unit in units}
+def vector_rows(items: Sequence[tuple[str, Vector, str]]) -> VectorRows:
+    """Of passages, their vectors and encoded metadata. Raises `DimensionMismatch`, and `Permanent` for a vector that is
+    not finite or zero."""
+    dimensions = {len(vector) for _, vector, _ in items}
     if len(dimensions) > 1:
         raise DimensionMismatch(f"vectors of {sorted(dimensions)} dimensions in one call")
-    rows = [
-        (passage, encode(metadata), unit.astype(np.float16).tobytes())
-        for (passage, _, metadata), unit in zip(items, units, strict=True)
-    ]
+    halves = _units([vector for _, vector, _ in items]).astype(np.float16)
+    rows = [(passage, metadata, half.tobytes()) for (passage, _, metadata), half in zip(items, halves, strict=True)]
     return VectorRows(dimensions.pop(), rows)
 
 
 def _unit(vector: Vector) -> Float32:
-    array = np.asarray(vector, dtype=np.float32)
-    length = float(np.linalg.norm(array)) if array.ndim == 1 else 0.0
-    if not np.isfinite(length) or length == 0.0:
+    unit: Float32 = _units([vector])[0]
+    return unit
+
+
+def _units(vectors: Sequence[Vector]) -> Float32:
+    """(vectors, dimension), each of length 1."""
+    array: Float32 = np.asarray(vectors, dtype=np.float32)
+    lengths = np.linalg.norm(array, axis=1, keepdims=True)
+    if not np.isfinite(lengths).all() or not lengths.all():
         raise Permanent("a vector must be finite and not zero")
-    return array / np.float32(length)
+    units: Float32 = array / lengths
+    return units
 
 
 def _check_dimension(connection: sqlite3.Connection, namespace: str, dimension: int) -> None:
