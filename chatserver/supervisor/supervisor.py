@@ -30,10 +30,10 @@ _GRACE_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """`start_s`: a new process must be ready by then. `drain_s`: the drain budget of a process; it is killed when it
-    has not ended 3 s after."""
+    """`start_s`: a new process must be ready by then; a machine that is slow to start one is not made faster by giving
+    up and beginning again. `drain_s`: the drain budget of a process; it is killed when it has not ended 3 s after."""
 
-    start_s: float = 30.0
+    start_s: float = 120.0
     drain_s: float = 25.0
 
 

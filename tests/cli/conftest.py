@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from chatserver.cli import main
+from chatserver.cli import check, main
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ def _own_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "CHATSERVER_CONFIG", "CHATSERVER_DATA_DIR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CHATSERVER_MODEL", "scripted")
+    monkeypatch.setattr(check, "TIMEOUT_S", 120.0)  # the machine may be busy
     structured, handlers = structlog.get_config(), list(logging.getLogger().handlers)
     # Nothing listens here, whatever else runs on this machine.
     (tmp_path / "uvicorn.toml").write_text("port = 1\n")

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from tests.cli.test_serve import server
+from tests.cli.test_serve import WAIT_S, server
 
 
 def certified(directory: Path) -> Path:
@@ -47,9 +47,15 @@ async def test_tls_by_the_servers_file(tmp_path: Path) -> None:
     trust = ssl.create_default_context(cafile=str(certificate))
     with server(tmp_path) as (_, url):
         assert url.startswith("https://127.0.0.1:")
-        async with httpx.AsyncClient(base_url=url, verify=trust, trust_env=False, timeout=60) as http:
+        async with httpx.AsyncClient(base_url=url, verify=trust, trust_env=False, timeout=WAIT_S) as http:
             page = await http.get("/")
             assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
         secure = url.replace("https", "wss", 1) + "/ws"
-        async with websockets.connect(secure, subprotocols=["chat.v1"], ssl=trust, proxy=None) as socket:  # type: ignore[list-item]
+        async with websockets.connect(
+            secure,
+            subprotocols=["chat.v1"],  # type: ignore[list-item]
+            ssl=trust,
+            proxy=None,
+            open_timeout=WAIT_S,
+        ) as socket:
             assert json.loads(await socket.recv())["type"] == "welcome"

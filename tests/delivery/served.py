@@ -266,6 +266,7 @@ async def tab(system: System, *, user: str | None = "ada", **options: Any) -> As
         compression=None,
         max_size=None,
         ping_interval=None,
+        open_timeout=60,  # the machine may be busy
         close_timeout=0.1,
         **options,
     )

@@ -252,7 +252,13 @@ async def _socket(
 ) -> AsyncGenerator[websockets.ClientConnection, None]:
     url = f"ws://{question.host}{path}"
     async with websockets.connect(
-        url, subprotocols=subprotocols, additional_headers=HEADERS, compression=None, close_timeout=0.1, proxy=None
+        url,
+        subprotocols=subprotocols,
+        additional_headers=HEADERS,
+        compression=None,
+        open_timeout=60,  # the machine may be busy
+        close_timeout=0.1,
+        proxy=None,
     ) as socket:
         yield socket
 

@@ -226,7 +226,7 @@ def test_what_the_ai_sdks_socket_says_is_what_is_described(scripted: Server) -> 
     """Its frames, both ways."""
     channel = Channel(asyncapi(), "aiSdk")
     message = {"id": "m1", "role": "user", "parts": [{"type": "text", "text": "/script tokens=100000 delay_ms=20"}]}
-    with connect(f"ws{scripted.url.removeprefix('http')}/ws/ai-sdk", proxy=None) as socket:
+    with connect(f"ws{scripted.url.removeprefix('http')}/ws/ai-sdk", proxy=None, open_timeout=60) as socket:
 
         def say(**command: Any) -> None:
             socket.send(channel.sent(command))
@@ -247,7 +247,9 @@ def test_what_the_ai_sdks_socket_says_is_what_is_described(scripted: Server) -> 
 def test_what_chat_v1_says_is_what_is_described(scripted: Server) -> None:
     """Each command as it is described, each event as it comes, to the server's end: it is this module's last test."""
     channel = Channel(asyncapi(), "chat")
-    with connect(f"ws{scripted.url.removeprefix('http')}/ws", subprotocols=["chat.v1"], proxy=None) as socket:  # type: ignore[list-item]
+    protocols: Any = ["chat.v1"]
+    address = f"ws{scripted.url.removeprefix('http')}/ws"
+    with connect(address, subprotocols=protocols, proxy=None, open_timeout=60) as socket:
 
         def say(**command: Any) -> None:
             socket.send(channel.sent(command))

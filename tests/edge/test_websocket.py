@@ -24,7 +24,9 @@ async def system(tmp_path: Path) -> AsyncIterator[System]:
 def knock(system: System, *, subprotocols: Sequence[str] | None = ("chat.v1",), **headers: str) -> connect:
     protocols: Any = subprotocols
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return websockets.connect(system.url, subprotocols=protocols, additional_headers=named, compression=None)
+    return websockets.connect(
+        system.url, subprotocols=protocols, additional_headers=named, compression=None, open_timeout=60
+    )
 
 
 async def refused(socket: ClientConnection) -> int | None:

@@ -50,12 +50,19 @@ async def submitted(http: httpx.AsyncClient, body: dict[str, Any]) -> str:
     return str(posted.json()["job_id"])
 
 
+def connected(url: str) -> websockets.connect:
+    protocols: Any = ["chat.v1"]
+    return websockets.connect(
+        url.replace("http", "ws") + "/ws", subprotocols=protocols, proxy=None, open_timeout=WAIT_S
+    )
+
+
 async def watched(url: str, job: str) -> list[dict[str, Any]]:
     """The job's entries, as a chat socket tells them."""
     entries: list[dict[str, Any]] = []
     async with (
         asyncio.timeout(WAIT_S),
-        websockets.connect(url.replace("http", "ws") + "/ws", subprotocols=["chat.v1"], proxy=None) as socket,  # type: ignore[list-item]
+        connected(url) as socket,
     ):
         await socket.recv()
         await socket.send(orjson.dumps({"type": "resume", "chat": "jobs"}).decode())
@@ -113,11 +120,7 @@ async def test_a_killed_worker_is_replaced(url: str, http: httpx.AsyncClient) ->
 async def test_a_stop_on_the_chat_socket_cancels(url: str, http: httpx.AsyncClient) -> None:
     """And the door tells it; what was stored by then stays."""
     job = await submitted(http, documents(3_000, "fan"))
-    async with websockets.connect(
-        url.replace("http", "ws") + "/ws",
-        subprotocols=["chat.v1"],  # type: ignore[list-item]
-        proxy=None,
-    ) as socket:
+    async with connected(url) as socket:
         await socket.recv()
         await socket.send(orjson.dumps({"type": "stop", "answer": job}).decode())
         await watched(url, job)
