@@ -7,9 +7,10 @@ mostly a plain word.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from itertools import compress, count
+from typing import NamedTuple, TypeAlias
 
-from graph.names import Word, words
+from graph.names import Words, words
 
 _Node: TypeAlias = "dict[str, _Node]"
 _END = ""  # no word is empty
@@ -35,10 +36,11 @@ maandag dinsdag woensdag donderdag vrijdag zaterdag zondag
 _INNER = frozenset(_INNER_WORDS.split())
 _OPENERS = frozenset(_OPENING_WORDS.split())
 _CALENDAR = frozenset(_CALENDAR_WORDS.split())
+_JOINING = frozenset((" ", "-", "'", "’", "&", " & "))
+_OPENING = frozenset('.!?:;|\n"“«*')
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """The entity `entity`, written as `name`, at [start, end) of the text."""
 
     entity: str
@@ -80,33 +82,38 @@ class NameTrie:
             node = node.get(word) if node else None
         return bool(name) and node is not None and _END in node
 
-    def longest(self, found: Sequence[Word], at: int) -> int:
-        """How many words the longest name that starts at word `at` has; 0 when none does."""
-        node, longest = self._root, 0
-        for index in range(at, len(found)):
-            following = node.get(found[index].folded)
-            if following is None:
-                break
-            node = following
-            if _END in node:
-                longest = index + 1 - at
-        return longest
+    def longest(self, folded: Sequence[str]) -> Iterator[tuple[int, int]]:
+        """The names in a text of these words, each as [start, end): where several start at a word the longest, and
+        none that overlaps one before it."""
+        last, free = len(folded), 0
+        for start, node in enumerate(map(self._root.get, folded)):
+            if node is None or start < free:
+                continue
+            end = start + 1
+            while node is not None:
+                if _END in node:
+                    free = end
+                node = node.get(folded[end]) if end < last else None
+                end += 1
+            if start < free:
+                yield start, free
 
 
 def find(text: str, names: NameTrie) -> Found:
     """The mentions in one passage's text."""
-    found = list(words(text))
+    found = words(text)
     spans: dict[str, Span] = {}
     plain: set[str] = set()
-    for start, end in _named(found, names):
-        span = _span(text, found, start, end)
-        if end - start == 1 and not found[start].capital:
-            plain.add(span.entity)
-        elif _is_name(found, start, end):
-            spans.setdefault(span.entity, span)
-    for start, end in _phrases(text, found):
-        span = _span(text, found, start, end)
-        spans.setdefault(span.entity, span)
+    for start, end in names.longest(found.folded):
+        entity = _entity(found, start, end)
+        if end - start == 1 and not found.capital[start]:
+            plain.add(entity)
+        elif entity not in spans and _is_name(found, start, end):
+            spans[entity] = _span(entity, found, start, end)
+    for start, end in _phrases(found):
+        entity = _entity(found, start, end)
+        if entity not in spans:
+            spans[entity] = _span(entity, found, start, end)
     return Found(tuple(spans.values()), frozenset(plain))
 
 
@@ -122,109 +129,107 @@ class Asked:
 def names_in(question: str, names: NameTrie) -> list[Asked]:
     """The known names in a question, the longest where they overlap, in order. People ask in lower case, so names
     of several words need no capital; one of a single word does, and must not be a function word."""
-    found = list(words(question))
+    found = words(question)
     asked = [
-        Asked(_entity(found, start, end), end - start, any(word.capital for word in found[start:end]))
-        for start, end in _named(found, names)
-        if end - start > 1 or (found[start].capital and found[start].folded not in _OPENERS)
+        Asked(_entity(found, start, end), end - start, any(found.capital[start:end]))
+        for start, end in names.longest(found.folded)
+        if end - start > 1 or (found.capital[start] and found.folded[start] not in _OPENERS)
     ]
     return list(dict.fromkeys(asked))
 
 
 def runs(question: str, *, longest: int = 8) -> list[str]:
     """Every run of up to `longest` words of a question, folded: what to look up among the known names."""
-    found = list(words(question))
+    found = words(question)
+    last = len(found.folded)
     return list(
         dict.fromkeys(
             _entity(found, start, end)
-            for start in range(len(found))
-            for end in range(start + 1, min(start + longest, len(found)) + 1)
+            for start in range(last)
+            for end in range(start + 1, min(start + longest, last) + 1)
         )
     )
 
 
-def _named(found: Sequence[Word], names: NameTrie) -> Iterator[tuple[int, int]]:
-    at = 0
-    while at < len(found):
-        length = names.longest(found, at)
-        if length:
-            yield at, at + length
-        at += length or 1
-
-
-def _is_name(found: Sequence[Word], start: int, end: int) -> bool:
-    first = found[start]
+def _is_name(found: Words, start: int, end: int) -> bool:
+    capital = found.capital
     if end - start == 1:
-        return first.capital
-    return first.capital or end - start >= _SURE_WORDS or (first.folded[0].isdigit() and found[end - 1].capital)
+        return capital[start]
+    return capital[start] or end - start >= _SURE_WORDS or (found.folded[start][0].isdigit() and capital[end - 1])
 
 
-def _phrases(text: str, found: Sequence[Word]) -> Iterator[tuple[int, int]]:
+def _phrases(found: Words) -> Iterator[tuple[int, int]]:
     """Runs of capitalised words on one line, joined by small words inside (`Bank of England`) and by hyphens
     (`P-101`); what only opens a sentence and dates are left out."""
-    at = 0
-    while at < len(found):
-        if not found[at].capital:
-            at += 1
+    end = 0
+    for at in compress(count(), found.capital):
+        if at < end:
             continue
-        end = _phrase_end(text, found, at)
+        end = _phrase_end(found, at)
         start = at
-        while start < end and _is_opener(text, found, start) and _opens(text, found, at):
+        while start < end and _is_opener(found, start) and _opens(found, at):
             start += 1
-        if start < end and _tells_something(text, found, start, end):
+        if start < end and _tells_something(found, start, end):
             yield start, end
-        at = end
 
 
-def _phrase_end(text: str, found: Sequence[Word], at: int) -> int:
+def _phrase_end(found: Words, at: int) -> int:
     """Just after the last word of the phrase that starts at word `at`."""
-    end = index = at + 1
-    while index < len(found) and index - at < _PHRASE_WORDS:
-        word, gap = found[index], text[found[index - 1].end : found[index].start]
-        numbered = word.folded[0].isdigit() and index == end and gap == "-"
-        if numbered or (word.capital and _joins(found[index - 1], gap)):
+    end = at + 1
+    for index in range(at + 1, min(at + _PHRASE_WORDS, len(found.folded))):
+        word, gap = found.folded[index], _gap(found, index)
+        numbered = gap == "-" and index == end and word[0].isdigit()
+        if numbered or (found.capital[index] and _joins(found, index - 1, gap)):
             end = index + 1
-        elif not (word.folded in _INNER and gap == " "):
+        elif gap != " " or word not in _INNER:
             break
-        index += 1
     return end
 
 
-def _joins(before: Word, gap: str) -> bool:
-    initial = before.end - before.start == 1 and before.capital
-    return gap in {" ", "-", "'", "’", "&", " & "} or (initial and gap in {". ", "."})
+def _gap(found: Words, at: int) -> str:
+    """What stands before word `at`, which is not the first."""
+    return found.text[found.ends[at - 1] : found.starts[at]]
 
 
-def _is_opener(text: str, found: Sequence[Word], at: int) -> bool:
-    """Whether it is a small word before a space: the `A` of `A-11` is not."""
-    return found[at].folded in _OPENERS and not text.startswith("-", found[at].end)
-
-
-def _opens(text: str, found: Sequence[Word], at: int) -> bool:
-    """Whether word `at` is the first of a sentence, a line or a table's cell."""
-    if at == 0:
+def _joins(found: Words, before: int, gap: str) -> bool:
+    """Whether a capitalised word goes on with the one before it."""
+    if gap in _JOINING:
         return True
-    gap = text[found[at - 1].end : found[at].start]
-    return any(c in '.!?:;|\n"“«*' for c in gap)
+    initial = found.ends[before] - found.starts[before] == 1 and found.capital[before]
+    return initial and gap in {". ", "."}
 
 
-def _tells_something(text: str, found: Sequence[Word], start: int, end: int) -> bool:
-    first = found[start]
-    if first.folded in _CALENDAR:
+def _is_opener(found: Words, at: int) -> bool:
+    """Whether it is a small word before a space: the `A` of `A-11` is not."""
+    return found.folded[at] in _OPENERS and not found.text.startswith("-", found.ends[at])
+
+
+def _opens(found: Words, at: int) -> bool:
+    """Whether word `at` is the first of a sentence, a line or a table's cell."""
+    return at == 0 or not _OPENING.isdisjoint(_gap(found, at))
+
+
+def _tells_something(found: Words, start: int, end: int) -> bool:
+    word = found.folded[start]
+    if word in _CALENDAR:
         return False
     if end - start > 1:
         return True
-    surface = text[first.start : first.end]
-    if len(surface) < 2 or first.folded in _OPENERS:
+    surface = found.text[found.starts[start] : found.ends[start]]
+    if len(surface) < 2 or word in _OPENERS:
         return False
-    has_shape = any(c.isdigit() or c.isupper() for c in surface[1:])
-    return has_shape or not _opens(text, found, start)
+    return _has_shape(surface) or not _opens(found, start)
 
 
-def _span(text: str, found: Sequence[Word], start: int, end: int) -> Span:
-    first, last = found[start].start, found[end - 1].end
-    return Span(_entity(found, start, end), " ".join(text[first:last].split()), first, last)
+def _has_shape(surface: str) -> bool:
+    """A digit or a capital inside: `NASA`."""
+    return any(c.isdigit() or c.isupper() for c in surface[1:])
 
 
-def _entity(found: Sequence[Word], start: int, end: int) -> str:
-    return " ".join(word.folded for word in found[start:end])
+def _span(entity: str, found: Words, start: int, end: int) -> Span:
+    first, last = found.starts[start], found.ends[end - 1]
+    return Span(entity, " ".join(found.text[first:last].split()), first, last)
+
+
+def _entity(found: Words, start: int, end: int) -> str:
+    return " ".join(found.folded[start:end])

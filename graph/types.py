@@ -10,8 +10,7 @@ EntityKind: TypeAlias = Literal["title", "phrase", "record"]
 """A name of a document, of a record or of a field in it, or a capitalised phrase that is neither."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entity:
+class Entity(NamedTuple):
     """A named thing; `id` is its folded name (`graph.names.fold_name`: words joined by one space)."""
 
     id: str
@@ -19,8 +18,7 @@ class Entity:
     kind: EntityKind = "phrase"
 
 
-@dataclass(frozen=True, slots=True)
-class Mention:
+class Mention(NamedTuple):
     """Entity `entity` stands at [start, end) of passage `passage`'s text."""
 
     passage: str

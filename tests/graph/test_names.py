@@ -38,11 +38,13 @@ def test_folding_is_stable(name: str) -> None:
 @given(st.text())
 def test_words_lie_in_the_text_in_order(text: str) -> None:
     """The places of words do not overlap, and each holds the word that was folded."""
-    end = 0
-    for word in words(text):
-        assert end <= word.start < word.end <= len(text)
-        assert fold_name(text[word.start : word.end]) == word.folded
-        end = word.end
+    found = words(text)
+    before = 0
+    for folded, capital, start, end in zip(found.folded, found.capital, found.starts, found.ends, strict=True):
+        assert before <= start < end <= len(text)
+        assert fold_name(text[start:end]) == folded
+        assert capital == (text[start:end].lower() != text[start:end])
+        before = end
 
 
 @pytest.mark.parametrize(
