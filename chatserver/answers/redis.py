@@ -22,10 +22,9 @@ What survives what is told in `docs/redis.md`.
 
 import asyncio
 import uuid
-import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Self
+from typing import Self
 
 import structlog
 
@@ -47,18 +46,10 @@ from chatserver.answers.redis_doorbell import PROBE_S, Doorbell
 from chatserver.answers.redis_format import agree_on_format, refuse_old
 from chatserver.answers.redis_held import Held, Kept, unchained
 from chatserver.answers.redis_index import FOR_EVER, RedisIndex, Retention
-from chatserver.answers.redis_keys import (
-    MARK,
-    META,
-    NEWS,
-    entries_key,
-    meta_key,
-    meta_of,
-    question_blob,
-    ring_channel,
-)
+from chatserver.answers.redis_keys import NEWS, entries_key, meta_key, ring_channel
 from chatserver.answers.redis_removal import erase
 from chatserver.answers.redis_restore import Restorer
+from chatserver.answers.redis_values import MARK, META, entries_of, marks_of, meta_of, question_blob
 from chatserver.answers.states import AnswerState
 from chatserver.answers.turns import in_turn
 from chatserver.redis.address import Address
@@ -225,7 +216,7 @@ class RedisAnswerLog:
         got = await scripts.READ.run(self._reads, keys, first, limit, PAGE_BYTES)
         if not got:
             return []
-        entries = _entries(got[1], first, limit)
+        entries = entries_of(got[1], first, limit)
         if not entries and int(got[0]) > first:
             await self._discard(answer, int(got[0]))
         return entries
@@ -258,10 +249,7 @@ class RedisAnswerLog:
         await scripts.MARK.run(self._writes, [meta_key(answer)], *named)
 
     async def timeline(self, answer: str) -> dict[str, float]:
-        values = await self._reads.call("HGETALL", meta_key(answer))
-        pairs = zip(values[::2], values[1::2], strict=True)
-        marks = {name.decode().removeprefix(MARK): float(at) for name, at in pairs if name.startswith(MARK.encode())}
-        return dict(sorted(marks.items(), key=lambda mark: mark[1]))
+        return marks_of(await self._reads.call("HGETALL", meta_key(answer)))
 
     async def erase(self, user: str) -> list[str]:
         return await erase(self._writes, user)
@@ -349,18 +337,3 @@ class RedisAnswerLog:
     def _ring(self, ring: Ring) -> None:
         for listener in list(self._listeners):
             listener(ring)
-
-
-def _entries(batches: Sequence[Any], first: int, limit: int) -> list[bytes]:
-    """The entries from seq `first` on of stream entries that hold it."""
-    entries: list[bytes] = []
-    for id, fields in batches:
-        compact = fields[2] == b"z"
-        batch = (zlib.decompress(fields[3]) if compact else fields[3]).split(b"\n")
-        batch_first = int(id.partition(b"-")[0]) - len(batch)
-        if batch_first > first + len(entries):
-            break  # a hole
-        entries += batch[max(0, first - batch_first) :]
-        if len(entries) >= limit:
-            return entries[:limit] if compact else entries
-    return entries

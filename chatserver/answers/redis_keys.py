@@ -1,4 +1,4 @@
-"""The names of the answer log's keys and channels in Redis, and how a hash becomes a value. Pure.
+"""The names of the answer log's keys and channels in Redis. Pure.
 
 One answer's keys share a hash tag, and so do one user's: every script and transaction touches one slot of a cluster.
     cs:{a:ANSWER}        hash: the answer's meta and marks
@@ -14,22 +14,14 @@ One answer's keys share a hash tag, and so do one user's: every script and trans
 """
 
 import zlib
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-import orjson
-
-from chatserver.answers.meta import AnswerMeta, NewAnswer, is_job
-from chatserver.answers.states import AnswerState
+from chatserver.answers.meta import is_job
 
 NEWS: Final = "cs:news"
 """The channel of what every process must hear."""
 RINGS: Final = 4096
 """Channels that appends ring on: an answer has one, a process listens to those of the answers that it tails."""
-
-META: Final = ("q", "e", "s", "g", "o", "h", "a", "t", "l")
-"""Question, epoch, state, generation, owner, head, acknowledged, stop requested, lease until."""
-MARK: Final = "m:"
 
 
 def meta_key(answer: str) -> str:
@@ -69,50 +61,3 @@ def due_member(asked_at: float, answer: str) -> str:
 def answer_of(member: bytes) -> str:
     """The answer of a `due_member`."""
     return member.decode().partition(":")[2]
-
-
-def question_blob(new: NewAnswer) -> bytes:
-    return orjson.dumps(
-        [
-            new.answer,
-            new.user,
-            new.chat,
-            new.ask_id,
-            new.text,
-            new.asked_at,
-            new.namespace,
-            new.filter,
-            new.options,
-            new.own_key,
-        ]
-    )
-
-
-def meta_of(values: Sequence[Any] | None) -> AnswerMeta | None:
-    """The values of META; None when there is no such hash."""
-    if values is None or values[0] is None:
-        return None
-    blob, epoch, state, generation, owner, head, acknowledged, stop, lease = values
-    answer, user, chat, ask_id, text, asked_at, namespace, filter, options, *later = orjson.loads(blob)
-    return AnswerMeta(
-        question=NewAnswer(
-            answer=answer,
-            epoch=epoch.decode(),
-            user=user,
-            chat=chat,
-            ask_id=ask_id,
-            text=text,
-            asked_at=asked_at,
-            namespace=namespace,
-            filter=filter,
-            options=options,
-            own_key=bool(later and later[0]),  # a node of an older version has not written it
-        ),
-        state=AnswerState(state.decode()),
-        generation=int(generation),
-        owner=owner.decode() if owner else None,
-        head=int(head),
-        acknowledged=int(acknowledged),
-        stop_requested=stop == b"1",
-        lease_until=float(lease),
-    )

@@ -14,8 +14,9 @@ from chatserver.answers.meta import NewAnswer
 from chatserver.answers.redis_doorbell import Doorbell
 from chatserver.answers.redis_held import START, Held, Kept
 from chatserver.answers.redis_index import RedisIndex
-from chatserver.answers.redis_keys import NEWS, entries_key, meta_key, question_blob
+from chatserver.answers.redis_keys import NEWS, entries_key, meta_key
 from chatserver.answers.redis_scripts import COMPACT, CREATE, RESTORE
+from chatserver.answers.redis_values import question_blob
 from chatserver.redis.address import Address
 from chatserver.redis.link import RedisLink
 from chatserver.redis.shards import Shards

@@ -13,7 +13,7 @@ from chatserver.delivery.manager import ConnectionManager
 from chatserver.edge.about import EVENTS, JSON, About, gives
 from chatserver.edge.ai_sdk import ANSWER_HEADER
 from chatserver.edge.bodies import as_problem, read_body
-from chatserver.edge.description import documents
+from chatserver.edge.description import completions
 from chatserver.edge.doors import Door, identity_of
 from chatserver.edge.streaming import EVENT_STREAM, Head, StreamedAnswer
 from chatserver.generation.generations import Generations
@@ -87,7 +87,7 @@ def _source_urls(request: Request, meta: AnswerMeta) -> SourceUrl:
 
 
 ROUTES = [
-    Door("/v1/models", get_models, about=gives(documents.Models)),
+    Door("/v1/models", get_models, about=gives(completions.Models)),
     Door(
         "/v1/chat/completions",
         post_completion,
@@ -95,8 +95,8 @@ ROUTES = [
         about=About(
             takes={JSON: CompletionRequest},
             gives={
-                200: {JSON: documents.Completion, EVENTS: documents.CompletionEvent},
-                502: {JSON: documents.CompletionFailure},
+                200: {JSON: completions.Completion, EVENTS: completions.CompletionEvent},
+                502: {JSON: completions.CompletionFailure},
             },
             headers={
                 _IDEMPOTENCY: "The same one again is the same question, told from its start.",
