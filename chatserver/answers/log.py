@@ -1,6 +1,6 @@
 """The answer log's port: what generations append to and connections tail.
 
-Contract, checked by `tests/contracts/test_answer_log.py` on every implementation
+Contract, checked by `tests/contracts/test_answer_log*.py` on every implementation
     Order       Entries of an answer have seq 0, 1, 2, … without holes. One batch is appended whole or not at all.
     Fence       An answer has one owner at a time. Each claim raises `generation`; an append, renewal or release by
                 an older generation raises `Fenced` and changes nothing.

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 
@@ -11,7 +13,7 @@ from chatserver.answers.memory import MemoryAnswerLog
 from chatserver.answers.meta import AnswerMeta
 from chatserver.generation.generation import Pace
 from chatserver.generation.generations import Generations
-from chatserver.pipeline.port import Question
+from chatserver.pipeline.port import Pipeline, Question
 from chatserver.protocol import chunks
 from chatserver.protocol.chunks import Chunk, Citation
 from tests.eventually import eventually
@@ -158,3 +160,9 @@ async def sealed(log: AnswerLog, answer: str = "a1") -> AnswerMeta:
 async def running(generations: Generations, entries: int) -> None:
     """The only generation has appended so many entries."""
     await eventually(lambda: [each.head for each in generations.inflight()] == [entries])
+
+
+@asynccontextmanager
+async def generating(log: TestingLog, pipeline: Pipeline, **options: Any) -> AsyncGenerator[Generations, None]:
+    async with Generations(log, pipeline, **{"pace": PACE, "owner": "one", "clock": log._clock, **options}) as each:
+        yield each

@@ -1,32 +1,20 @@
-"""Generations: from a question to its seal, through stops, failures, a log that is away, and a drain."""
+"""Generations: from a question to its seal, through stops, failures and a log that is away."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import replace
-from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from chatserver.answers.meta import AFTER
 from chatserver.answers.states import AnswerState
-from chatserver.generation.generation import Pace
-from chatserver.generation.generations import Generations
-from chatserver.pipeline.port import Pipeline, Question
+from chatserver.pipeline.port import Question
 from chatserver.protocol import chunks
 from chatserver.protocol.chunks import Chunk, Citation
 from tests.contracts.answer_logs import Clock, question
 from tests.eventually import eventually
-from tests.generation.scripted import PACE, Script, TestingLog, logged, running, sealed, whole, words
+from tests.generation.scripted import PACE, Script, TestingLog, generating, logged, running, sealed, whole, words
 
 ERROR = chunks.error("Something went wrong on our side.", "internal")
-
-
-@asynccontextmanager
-async def generating(log: TestingLog, pipeline: Pipeline, **options: Any) -> AsyncGenerator[Generations, None]:
-    async with Generations(log, pipeline, **{"pace": PACE, "owner": "one", "clock": log._clock, **options}) as each:
-        yield each
 
 
 class Tell:
@@ -289,78 +277,6 @@ async def test_a_stop_reaches_a_pipeline_that_is_held_up(log: TestingLog) -> Non
     assert types(await logged(log))[-2:] == ["text-end", "abort"]
 
 
-async def test_more_questions_than_places_wait_their_turn(log: TestingLog) -> None:
-    """At most `max_running` run; the others stay queued in the log and are answered as places become free."""
-    script = Script(released=0)
-    async with generating(log, script, max_running=3) as generations:
-        for n in range(8):
-            await generations.ask(question(f"a{n}", at=float(n)))
-        await eventually(lambda: len(generations.inflight()) == 3)
-        assert [each.answer for each in generations.inflight()] == ["a0", "a1", "a2"]
-        script.release(10**6)
-        for n in range(8):
-            assert (await sealed(log, f"a{n}")).state is AnswerState.COMPLETED
-    assert len(script.questions) == 8
-
-
-async def test_users_take_turns(log: TestingLog) -> None:
-    """Somebody's only question is told before the third of somebody who asked twenty."""
-    script = Script(released=0)
-    async with generating(log, script, max_running=2) as generations:
-        for n in range(20):
-            await generations.ask(question(f"a{n}", user="ada", at=float(n)))
-        await eventually(lambda: len(generations.inflight()) == 2)
-        await generations.ask(question("b", user="bob", at=20.0))
-        script.release(10**6)
-        for answer in ("b", *(f"a{n}" for n in range(20))):
-            await sealed(log, answer)
-    order = [asked.answer for asked in script.questions]
-    assert order.index("b") <= 3, order  # two ran, and one more may have started before the others were looked at
-
-
-async def test_a_user_has_no_more_answers_at_a_time_than_allowed(log: TestingLog) -> None:
-    """The others wait, also where there is a free place, and leave it to another user; all are told in the end."""
-    script = Script(released=0)
-    async with generating(log, script, max_running=8, max_each=2) as generations:
-        for n in range(6):
-            await generations.ask(question(f"a{n}", user="ada", at=float(n)))
-        await generations.ask(question("b", user="bob", at=6.0))
-        await eventually(lambda: len(generations.inflight()) == 3)
-        assert [each.answer for each in generations.inflight()] == ["a0", "a1", "b"]
-        script.release(10**6)
-        for answer in ("b", *(f"a{n}" for n in range(6))):
-            assert (await sealed(log, answer)).state is AnswerState.COMPLETED
-
-
-async def test_history_is_the_chats_earlier_turns(log: TestingLog) -> None:
-    """The last ones before the question, oldest first, of this user and chat only, sealed ones only."""
-    async with generating(log, Script(["spoken"]), history_turns=2) as generations:
-        for n, (user, chat) in enumerate([("ada", "c1"), ("bob", "c1"), ("ada", "c2"), ("ada", "c1"), ("ada", "c1")]):
-            await generations.ask(question(f"a{n}", user=user, chat=chat, at=float(n)))
-            await sealed(log, f"a{n}")
-    last = Script()
-    async with generating(log, last) as generations:
-        generations._history_turns = 2
-        await generations.ask(question("a9", at=9.0))
-        await sealed(log, "a9")
-    assert [(turn.question, turn.answer) for turn in last.questions[0].history] == [
-        ("What about a3?", "spoken"),
-        ("What about a4?", "spoken"),
-    ]
-
-
-async def test_history_is_that_of_the_questions_branch(log: TestingLog) -> None:
-    """An edited question is read with the turns before it, and what follows it with its own; the old branch is none."""
-    script = Script(["spoken"])
-    async with generating(log, script, history_turns=9) as generations:
-        for n, after in enumerate([None, None, None, "a0", None, "a2", ""]):
-            new = question(f"a{n}", at=float(n))
-            await generations.ask(replace(new, options={} if after is None else {AFTER: after}))
-            await sealed(log, f"a{n}")
-    seen = [[turn.question.split()[-1] for turn in asked.history] for asked in script.questions]
-    assert seen == [[], ["a0?"], ["a0?", "a1?"], ["a0?"], ["a0?", "a3?"], ["a0?", "a1?", "a2?"], []]
-
-
 async def test_what_is_in_flight_can_be_seen(log: TestingLog, clock: Clock) -> None:
     """Owner, generation, progress and times of each answer that runs here."""
     script = Script(released=2)
@@ -373,76 +289,3 @@ async def test_what_is_in_flight_can_be_seen(log: TestingLog, clock: Clock) -> N
         (entry,) = generations.inflight()
         assert (entry.answer, entry.user, entry.chat, entry.owner, entry.generation) == ("a1", "ada", "c1", "one", 1)
         assert (entry.started_at, entry.progress_at) == (1000.0, 1005.0)
-
-
-async def test_a_drain_lets_answers_end_within_its_budget(log: TestingLog) -> None:
-    """Nothing is handed over when all end in time; a question that comes meanwhile is durable and waits."""
-    script = Script(released=8)
-    async with generating(log, script) as generations:
-        await generations.ask(question())
-        await running(generations, 8)
-        draining = asyncio.create_task(generations.drain(10.0))
-        await asyncio.sleep(0)
-        await generations.ask(question("a2"))
-        script.release(100)
-        assert await draining == 0
-        assert (await sealed(log)).state is AnswerState.COMPLETED
-    assert [meta.state for meta in await log.chat("ada", "c1")] == [AnswerState.COMPLETED, AnswerState.QUEUED]
-
-
-async def test_a_drain_hands_over_what_does_not_end(log: TestingLog) -> None:
-    """After the budget the claims are released: the answers are queued with all they have, not sealed."""
-    script = Script(words(50), released=8)
-    async with generating(log, script) as generations:
-        for n in range(3):
-            await generations.ask(question(f"a{n}"))
-        script.release(16)
-        await eventually(lambda: script.told == 24)
-        assert await generations.drain(0.01) == 3
-        assert generations.inflight() == []
-    metas = await log.chat("ada", "c1")
-    assert [(meta.state, meta.owner) for meta in metas] == [(AnswerState.QUEUED, None)] * 3
-    assert sum(meta.head for meta in metas) == 24
-    assert script.cancelled == 3
-
-
-async def test_a_drain_hands_over_what_is_just_starting(log: TestingLog) -> None:
-    """A question whose claim is on its way when the budget ends does not hold the drain for its whole answer."""
-    script = Script(released=0)
-    log.claims.clear()
-    async with generating(log, script) as generations:
-        await generations.ask(question())
-        await asyncio.sleep(0)
-        draining = asyncio.create_task(generations.drain(0))
-        await asyncio.sleep(0.01)
-        log.claims.set()
-        async with asyncio.timeout(60):
-            await draining
-        assert generations.inflight() == []
-    assert [meta.state for meta in await log.chat("ada", "c1")] == [AnswerState.QUEUED]
-
-
-async def test_a_drain_ends_although_the_log_is_away(log: TestingLog) -> None:
-    """A log that can't be reached can't be released to: the drain does not wait for it for ever, the leases expire."""
-    script = Script(released=8)
-    async with generating(log, script, pace=Pace(lease_s=0.1, linger_s=0.001)) as generations:
-        with capture_logs() as events:
-            await generations.ask(question())
-            await running(generations, 8)
-            log.away = True
-            script.release(1)
-            async with asyncio.timeout(60):
-                await generations.drain(0.01)
-    assert [event for event in events if event["log_level"] == "error"] == []
-
-
-async def test_leaving_without_a_drain_cancels(log: TestingLog) -> None:
-    """The claim is left to expire; no task stays behind."""
-    before = len(asyncio.all_tasks())
-    script = Script(released=8)
-    async with generating(log, script) as generations:
-        await generations.ask(question())
-        await running(generations, 8)
-    assert script.cancelled == 1
-    assert len(asyncio.all_tasks()) == before
-    assert [meta.state for meta in await log.chat("ada", "c1")] == [AnswerState.RUNNING]
