@@ -22,6 +22,7 @@ ABOVE_WIRING = (
     "chatserver.cli.backup",
     "chatserver.cli.check",
     "chatserver.cli.check_knowledge",
+    "chatserver.cli.check_workers",
     "chatserver.cli.erase",
     "chatserver.cli.ingest",
     "chatserver.cli.ingest_here",

@@ -17,6 +17,7 @@ from chatserver.cli.check_knowledge import (
     check_vectors,
     held,
 )
+from chatserver.cli.check_workers import check_workers
 from chatserver.cli.configuration import read_settings
 from chatserver.cli.errors import CommandError, explained
 from chatserver.cli.logs import keep_logs_off_the_screen
@@ -62,6 +63,8 @@ async def _check_all(data_dir: Path | None, integrity: bool) -> list[Finding]:
     findings += await _check_knowledge(settings)
     findings.append(await _checked("embedding cache", lambda: check_cache(settings)))
     findings.append(await _checked("answer log", lambda: reach_answers(settings)))
+    if settings.redis.url is not None:
+        findings.append(await _checked("workers", lambda: check_workers(settings)))
     findings.append(await _checked("model", lambda: _check_model(settings)))
     return findings
 

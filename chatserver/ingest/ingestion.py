@@ -11,7 +11,6 @@ Theory of operation
 """
 
 import asyncio
-import hashlib
 from asyncio import Semaphore
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from copy import copy
@@ -21,8 +20,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-import orjson
-
+from chatserver.ingest.attendance import Making
 from chatserver.ingest.batch import Batch, Place, Sourced, content_hash, fault_of
 from chatserver.ingest.describing import described
 from chatserver.ingest.enriching import Enriched, Enriching, Extractor
@@ -103,11 +101,10 @@ class Ingestion:
         self.settled = settled
 
     @property
-    def makes(self) -> str:
-        """Names what it makes of a text: two with another name make other vectors or metadata."""
+    def making(self) -> Making:
+        """What it makes of a text."""
         embedder, extractor = self.enriching.embedder, self.enriching.extractor
-        parts = (embedder.name, embedder.dimension, extractor.name if extractor else "", self.describes)
-        return hashlib.blake2b(orjson.dumps(parts), digest_size=8).hexdigest()
+        return Making(embedder.name, embedder.dimension, extractor.name if extractor else "", self.describes)
 
     def into(
         self,

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 from chatserver.answers.document import AnswerDocument
 from chatserver.answers.meta import AnswerMeta
 from chatserver.answers.states import AnswerState
+from chatserver.ingest.attendance import Lack
 
 STATUS: Final[Mapping[AnswerState, str]] = {
     AnswerState.QUEUED: "queued",
@@ -55,8 +56,8 @@ Status: TypeAlias = dict[str, Any]
 """A job's status document."""
 
 
-def status_document(meta: AnswerMeta, shown: AnswerDocument) -> Status:
-    """What `GET /v1/jobs/{id}` answers."""
+def status_document(meta: AnswerMeta, shown: AnswerDocument, lack: Lack | None = None) -> Status:
+    """What `GET /v1/jobs/{id}` answers; `lack`: why nobody takes jobs now."""
     told: dict[str, Any] = shown.data.get("progress", {"progress": 0, "stages": {}})
     document = {
         "job_id": meta.answer,
@@ -71,6 +72,8 @@ def status_document(meta: AnswerMeta, shown: AnswerDocument) -> Status:
         "problems": shown.data.get("problems", []),
         "notices": list(shown.notices),
     }
+    if lack is not None and meta.state is AnswerState.QUEUED:
+        document["waits_for"] = {"code": lack.code, "message": lack.message}
     if "retry_of" in meta.question.options:
         document["retry_of"] = meta.question.options["retry_of"]
     if "result" in shown.data:

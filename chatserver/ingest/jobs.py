@@ -22,6 +22,7 @@ from chatserver.answers.document import read_document
 from chatserver.answers.log import AnswerLog, LogUnavailable
 from chatserver.answers.meta import JOBS, AnswerMeta, NewAnswer, is_job, job_id
 from chatserver.answers.states import AnswerState
+from chatserver.ingest.attendance import Lack
 from chatserver.ingest.job import status_document
 from chatserver.ingest.ledger import Ledger
 from chatserver.ingest.spool import Spool
@@ -60,8 +61,8 @@ class Submission:
 
 
 class Jobs:
-    """`wake` is called with each new job; `home` names the data directory that its input lies in and that it is stored
-    in, `space` is its ingestion's `hashed_space`."""
+    """`wake` is called with each new job; `lack` tells why nobody takes any, while that is so. `home` names the data
+    directory that its input lies in and that it is stored in, `space` is its ingestion's `hashed_space`."""
 
     def __init__(
         self,
@@ -73,6 +74,7 @@ class Jobs:
         home: str = "",
         space: str = "",
         wake: Callable[[], None] = lambda: None,
+        lack: Callable[[], Lack | None] = lambda: None,
         clock: Callable[[], float] = time.time,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
@@ -83,6 +85,7 @@ class Jobs:
         self._home = home
         self._space = space
         self._wake = wake
+        self._lack = lack
         self._clock = clock
         self._new_id = new_id
         self._submitting = asyncio.Lock()
@@ -135,7 +138,7 @@ class Jobs:
         return meta if meta is not None and meta.question.user == user else None
 
     async def status(self, meta: AnswerMeta) -> dict[str, Any]:
-        return status_document(meta, await read_document(self._answers, meta))
+        return status_document(meta, await read_document(self._answers, meta), self._lack())
 
     async def listed(self, user: str) -> list[AnswerMeta]:
         """The newest first, of each user at most `LISTED`."""
@@ -177,9 +180,9 @@ class Jobs:
         return await self._estimate(size, ahead)
 
     async def _estimate(self, size: int, ahead: Sequence[str]) -> float | None:
-        """None as long as no job has ended."""
+        """None as long as no job has ended, or nobody runs any."""
         rate = await self._ledger.bytes_per_s()
-        if rate is None:
+        if rate is None or self._lack() is not None:
             return None
         metas = [await self._answers.meta(job) for job in ahead]
         waiting = sum(int(meta.question.options.get("size", 0)) for meta in metas if meta is not None)

@@ -51,6 +51,8 @@ class SaqJobs:
         self._home = home
         self._lease_s = lease_s
         self._heartbeat_s = max(2, math.ceil(lease_s))
+        self.waiting = 0
+        """Jobs of `home` that nobody has claimed, when `feed` looked last."""
 
     @classmethod
     def open(cls, url: str, lease_s: float, home: str, makes: str) -> Self:
@@ -69,10 +71,13 @@ class SaqJobs:
         while True:
             work.clear()
             try:
+                waiting = 0
                 for job in await answers.claimable(_OFFERED, jobs=True):
                     meta = await answers.meta(job)
                     if meta is not None and meta.question.options.get("home") == self._home:
+                        waiting += 1
                         await self.offer(job)
+                self.waiting = waiting
             except LogUnavailable as error:
                 log.warning("cannot look for jobs", error=str(error))
             except Exception as error:  # redis-py raises many kinds

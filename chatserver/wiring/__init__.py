@@ -9,6 +9,7 @@ from chatserver.wiring.jobs import Here, feeding, jobs_of, open_jobs, open_keepe
 from chatserver.wiring.knowledge import Holdings, Knowledge, open_holdings, open_knowledge, reembed_knowledge
 from chatserver.wiring.migration import open_migration
 from chatserver.wiring.pipeline import open_pipeline
+from chatserver.wiring.roster import reach_workers
 from chatserver.wiring.system import System, open_system
 from chatserver.wiring.vectors import reach_vectors
 
@@ -37,6 +38,7 @@ __all__ = [
     "reach_cache",
     "reach_graph",
     "reach_vectors",
+    "reach_workers",
     "reembed_knowledge",
     "restore_data",
 ]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from chatserver.answers.log import AnswerLog
 from chatserver.generation.generation import Pace
 from chatserver.generation.generations import Generations
+from chatserver.ingest.attendance import Lack
 from chatserver.ingest.jobs import Jobs
 from chatserver.metrics.metrics import Metrics
 from chatserver.metrics.sampling import Sampler, sampled
@@ -21,6 +22,7 @@ from chatserver.wiring.answers import open_answers
 from chatserver.wiring.elsewhere import keeping, open_errands, pipeline_of, spool_of
 from chatserver.wiring.home import home_of
 from chatserver.wiring.knowledge import Knowledge, open_knowledge
+from chatserver.wiring.roster import attended_by_server, attended_by_worker
 from chatserver.wiring.tended import tended
 
 if TYPE_CHECKING:
@@ -34,8 +36,14 @@ Busy = Callable[[], bool]
 """Whether there was something to do since it was asked last."""
 
 
-def jobs_of(settings: Settings, answers: AnswerLog, knowledge: Knowledge, wake: Callable[[], None]) -> Jobs:
-    """For their users; `wake` is called with each new one."""
+def jobs_of(
+    settings: Settings,
+    answers: AnswerLog,
+    knowledge: Knowledge,
+    wake: Callable[[], None],
+    lack: Callable[[], Lack | None] = lambda: None,
+) -> Jobs:
+    """For their users; `wake` is called with each new one, `lack` tells why nobody takes any."""
     return Jobs(
         answers,
         knowledge.ledger,
@@ -44,6 +52,7 @@ def jobs_of(settings: Settings, answers: AnswerLog, knowledge: Knowledge, wake: 
         home=home_of(settings),
         space=knowledge.ingestion.hashed_space,
         wake=wake,
+        lack=lack,
     )
 
 
@@ -64,6 +73,7 @@ async def open_worker(settings: Settings, metrics_at: tuple[str, int] | None = N
             queue = await stack.enter_async_context(_open_queue(settings, here.knowledge))
             run = queue.run(here.running.perform, here.answers, concurrency=settings.ingest.workers)
             await stack.enter_async_context(tended(run, "jobs of the queue"))
+            await stack.enter_async_context(attended_by_worker(settings, here.knowledge))
         yield lambda: bool(here.running.inflight()) or busy()
         await here.running.drain(0)
 
@@ -135,13 +145,18 @@ async def open_jobs(settings: Settings, *, seeks: bool, errands: "RedisErrands |
 @asynccontextmanager
 async def feeding(
     settings: Settings, answers: AnswerLog, knowledge: Knowledge, work: asyncio.Event
-) -> AsyncIterator[None]:
-    """With Redis: offers this directory's jobs to the workers there, as long as the context lasts; else nothing."""
+) -> AsyncIterator[Callable[[], Lack | None]]:
+    """With Redis: offers this directory's jobs to the workers there, as long as the context lasts; else nothing. What
+    it gives tells why nobody takes them, while that is so."""
     if settings.redis.url is None:
-        yield
+        yield lambda: None
         return
-    async with _open_queue(settings, knowledge) as queue, tended(queue.feed(answers, work), "feed jobs"):
-        yield
+    async with (
+        _open_queue(settings, knowledge) as queue,
+        tended(queue.feed(answers, work), "feed jobs"),
+        attended_by_server(settings, knowledge, lambda: queue.waiting > 0) as view,
+    ):
+        yield lambda: view.lack
 
 
 @asynccontextmanager
@@ -150,7 +165,7 @@ async def _open_queue(settings: Settings, knowledge: Knowledge) -> "AsyncIterato
 
     assert settings.redis.url is not None
     url = settings.redis.url.get_secret_value()
-    queue = SaqJobs.open(url, settings.generation.lease_s, home_of(settings), knowledge.ingestion.makes)
+    queue = SaqJobs.open(url, settings.generation.lease_s, home_of(settings), knowledge.ingestion.making.name)
     try:
         yield queue
     finally:

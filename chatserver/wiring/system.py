@@ -138,8 +138,8 @@ async def open_system(settings: Settings, *, model: Model | None = None) -> Asyn
             ConnectionManager(answers, generations, policy, quotas=quotas, watch=metrics.delivery, tracer=tracer)
         )
         work = asyncio.Event()
-        jobs = jobs_of(settings, answers, knowledge, work.set)
-        await stack.enter_async_context(feeding(settings, answers, knowledge, work))
+        lack = await stack.enter_async_context(feeding(settings, answers, knowledge, work))
+        jobs = jobs_of(settings, answers, knowledge, work.set, lack)
         has_work = await stack.enter_async_context(looking(settings, answers))
         sampler = Sampler(
             metrics,

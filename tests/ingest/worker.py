@@ -175,7 +175,7 @@ async def worker(
             )
             async with generations as running, AsyncExitStack() as queued:
                 if queue_url is not None:
-                    queue = SaqJobs.open(queue_url, lease_s, HOME, ingestion.makes)
+                    queue = SaqJobs.open(queue_url, lease_s, HOME, ingestion.making.name)
                     queued.push_async_callback(queue.aclose)
                     for task in (
                         asyncio.create_task(queue.run(running.perform, log, concurrency=2)),

@@ -236,6 +236,7 @@ class Job(Sparse):
     head: int
     problems: list[LeftOut]
     notices: list[Notice]
+    waits_for: Failure | None = None
     retry_of: str | None = None
     result: IngestResult | None = None
     error: Failure | None = None
