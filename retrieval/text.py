@@ -23,6 +23,7 @@ _POSSESSIVE = re.compile(r"['’]s\b")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _WORD = re.compile(r"[^\W_]+")
 _APART = bytes(code if chr(code).isalnum() else ord(" ") for code in range(128)).ljust(256)
+_KEPT_LENGTH = 2_000  # characters: a passage has fewer
 _STEMMERS = threading.local()  # a Snowball stemmer keeps its word in itself: one for each thread
 
 _ENGLISH = """
@@ -62,6 +63,16 @@ def words(text: str) -> list[str]:
     if folded.isascii():  # in half the time
         return folded.encode().translate(_APART).decode().split()
     return _WORD.findall(folded)
+
+
+def words_again(text: str) -> Sequence[str]:
+    """As `words`, of a text that is asked for twice within a batch of an ingest."""
+    return _kept_words(text) if len(text) <= _KEPT_LENGTH else words(text)
+
+
+@lru_cache(maxsize=1_024)  # two batches and what is between them, 5 MB
+def _kept_words(text: str) -> tuple[str, ...]:
+    return tuple(words(text))
 
 
 def language(text: str) -> Language:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from chatserver.ingest.dates import dates_in
 from graph.types import PassageLinks
-from retrieval.text import LANGUAGES, STOP_WORDS, words
+from retrieval.text import LANGUAGES, STOP_WORDS, words, words_again
 from retrieval.types import Document, Passage
 
 KEYWORDS: Final = 8
@@ -41,7 +41,7 @@ def described(document: Document, passages: Sequence[Passage], links: Sequence[P
 
 def about(document: Document) -> Mapping[str, Any]:
     """`language` (none where it is not sure) and `keywords`, the weightiest first."""
-    found = Counter(words(document.text[:_READ]))
+    found = Counter(words_again(document.text[:_READ]))
     told: dict[str, Any] = {}
     if language := _language(found):
         told["language"] = language

@@ -11,7 +11,7 @@ from retrieval.embedded.database import Database
 from retrieval.embedded.faults import typed_errors
 from retrieval.embedded.keywords import scope
 from retrieval.embedded.metadata import decode, encode
-from retrieval.text import dutch_grams, language_of, stems, stems_of, words
+from retrieval.text import dutch_grams, language_of, stems, stems_of, words_again
 from retrieval.types import Document, Passage
 
 _MANY = 500  # ids in one statement: within SQLite's limit of parameters, whatever it was compiled with
@@ -219,7 +219,7 @@ class _Words(NamedTuple):
 
 
 def _words(passage: Passage, namespace: str, title: str) -> _Words:
-    found = words(passage.text)
+    found = words_again(passage.text)
     own = language_of(found)
     grams = dutch_grams(f"{passage.title} {passage.text}") if own == "nl" else ()
     return _Words(scope(namespace), title, " ".join(stems_of(found, own)), " ".join(grams))
