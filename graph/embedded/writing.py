@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from graph.names import record_names
@@ -48,14 +48,14 @@ def relink(
     read = known.values()
     connection.executemany("DELETE FROM graph_unread WHERE entity = ?", [(entity,) for entity in read])
     connection.executemany(
-        "UPDATE graph_announced SET settled = 1 WHERE namespace = ? AND key = ?",
-        [(namespace, name) for name in settled],
-    )
-    connection.executemany(
         """DELETE FROM graph_announced WHERE namespace = ? AND key = ?
            AND (EXISTS (SELECT 1 FROM graph_name WHERE entity = ?)
                 OR EXISTS (SELECT 1 FROM graph_record_name WHERE entity = ?))""",
         [(namespace, name, entity, entity) for name, entity in known.items()],
+    )
+    connection.executemany(
+        "UPDATE graph_announced SET settled = 1 WHERE namespace = ? AND key = ?",
+        [(namespace, name) for name in settled],
     )
     _drop_orphans(connection, touched.union(read))
 
@@ -72,7 +72,9 @@ def announce(connection: sqlite3.Connection, namespace: str, names: Sequence[Ent
 
 def _take_back(connection: sqlite3.Connection, namespace: str, linkers: Iterable[str]) -> None:
     """Names that were settled before anything was called so are unread again, where these linkers mention them."""
-    query = """SELECT entity.id, entity.key FROM graph_announced AS announced JOIN graph_entity AS entity
+    # by that index: SQLite would look at all names that are announced, for every batch
+    query = """SELECT entity.id, entity.key
+               FROM graph_announced AS announced INDEXED BY graph_announced_settled CROSS JOIN graph_entity AS entity
                ON entity.namespace = announced.namespace AND entity.key = announced.key
                WHERE announced.namespace = ? AND announced.linker = ? AND announced.settled"""
     for linker in linkers:
@@ -159,20 +161,25 @@ def _next_id(connection: sqlite3.Connection, table: str) -> int:
 def _mention(
     connection: sqlite3.Connection, namespace: str, ids: dict[str, int], passages: Sequence[PassageLinks]
 ) -> None:
-    entities = _entity_ids(connection, namespace, [entity for passage in passages for entity in passage.entities])
     mentions = {
-        (ids[mention.passage], entities[mention.entity]): (mention.start, mention.end)
+        (ids[mention.passage], mention.entity): (mention.start, mention.end)
         for passage in passages
         for mention in reversed(passage.mentions)
     }
-    connection.executemany(
-        "INSERT INTO graph_mention VALUES (?, ?, ?, ?)", [(*pair, *place) for pair, place in mentions.items()]
+    entities = _entity_ids(
+        connection,
+        namespace,
+        [entity for passage in passages for entity in passage.entities],
+        Counter(entity for _, entity in mentions),
     )
-    _count(connection, "df", [entity for _, entity in mentions], 1)
-    known = _known_ids(connection, namespace, [name for passage in passages for name in passage.plain])
+    connection.executemany(
+        "INSERT INTO graph_mention VALUES (?, ?, ?, ?)",
+        [(passage, entities[entity], start, end) for (passage, entity), (start, end) in mentions.items()],
+    )
+    known = _known_ids(connection, namespace, list({name for passage in passages for name in passage.plain}))
     plain = {(ids[passage.passage], known[name]) for passage in passages for name in passage.plain if name in known}
     connection.executemany("INSERT INTO graph_plain VALUES (?, ?)", plain)
-    _count(connection, "plain", [entity for _, entity in plain], 1)
+    _count(connection, "plain", Counter(entity for _, entity in plain))
 
 
 def _unlink(connection: sqlite3.Connection, namespace: str, document: str, lost: "Lost") -> None:
@@ -201,36 +208,49 @@ def _forget_mentions(connection: sqlite3.Connection, passages: Iterable[int]) ->
                 (passage,),
             )
             entities = [entity for (entity,) in gone.fetchall()]
-            _count(connection, column, entities, -1)
+            _count(connection, column, dict.fromkeys(entities, -1))
             touched.update(entities)
     return touched
 
 
-def _count(connection: sqlite3.Connection, column: str, entities: Sequence[int], change: int) -> None:
+def _count(connection: sqlite3.Connection, column: str, changes: Mapping[int, int]) -> None:
     connection.executemany(
         f"UPDATE graph_entity SET {column} = {column} + ? WHERE id = ?",
-        [(change * times, entity) for entity, times in Counter(entities).items()],
+        [(change, entity) for entity, change in changes.items()],
     )
 
 
-def _entity_ids(connection: sqlite3.Connection, namespace: str, entities: Sequence[Entity]) -> dict[str, int]:
-    """Their ids, made where they are missing. A document's own spelling of its name wins."""
-    keys = list({entity.id for entity in entities})
-    known = _known_ids(connection, namespace, keys)
-    told = [entity for entity in entities if entity.id not in known or entity.kind == "title"]
+def _entity_ids(
+    connection: sqlite3.Connection, namespace: str, entities: Iterable[Entity], counts: Mapping[str, int] | None = None
+) -> dict[str, int]:
+    """Their ids, made where they are missing; `counts`: in how many more passages each is mentioned. A document's own
+    spelling of its name wins."""
+    counts = counts or {}
+    told: dict[str, Entity] = {}
+    for entity in entities:
+        if entity.kind == "title" or entity.id not in told:
+            told[entity.id] = entity
+    ids = _known_ids(connection, namespace, list(told))
     connection.executemany(
-        """INSERT INTO graph_entity (namespace, key, name) VALUES (?, ?, ?)
-           ON CONFLICT DO UPDATE SET name = excluded.name WHERE ?""",
-        [(namespace, entity.id, entity.name, entity.kind == "title") for entity in told],
+        "UPDATE graph_entity SET name = ?2 WHERE id = ?1 AND name <> ?2",
+        [(id, told[key].name) for key, id in ids.items() if told[key].kind == "title"],
     )
-    return known if len(known) == len(keys) else _known_ids(connection, namespace, keys)
+    _count(connection, "df", {id: counts[key] for key, id in ids.items() if key in counts})
+    new = [entity for key, entity in told.items() if key not in ids]
+    rows = list(enumerate(new, _next_id(connection, "graph_entity")))
+    connection.executemany(
+        "INSERT INTO graph_entity (id, namespace, key, name, df) VALUES (?, ?, ?, ?, ?)",
+        [(id, namespace, entity.id, entity.name, counts.get(entity.id, 0)) for id, entity in rows],
+    )
+    return ids | {entity.id: id for id, entity in rows}
 
 
 def _known_ids(connection: sqlite3.Connection, namespace: str, keys: Sequence[str]) -> dict[str, int]:
+    """`keys`: each once."""
     rows = connection.execute(
-        """SELECT key, id FROM graph_entity
-           WHERE namespace = ? AND key IN (SELECT value FROM json_each(?))""",
-        (namespace, json.dumps(keys)),
+        """SELECT entity.key, entity.id FROM json_each(?) AS asked CROSS JOIN graph_entity AS entity
+           ON entity.namespace = ? AND entity.key = asked.value""",
+        (json.dumps(keys), namespace),
     )
     return dict(rows.fetchall())
 
@@ -274,14 +294,13 @@ def _resize(connection: sqlite3.Connection, namespace: str, change: int) -> None
 
 
 def _drop_orphans(connection: sqlite3.Connection, touched: Iterable[int]) -> None:
-    for entity in touched:
-        connection.execute(
-            """DELETE FROM graph_entity WHERE id = :id AND df = 0 AND plain = 0
-               AND NOT EXISTS (SELECT 1 FROM graph_name WHERE entity = :id)
-               AND NOT EXISTS (SELECT 1 FROM graph_record_name WHERE entity = :id)
-               AND NOT EXISTS (SELECT 1 FROM graph_unread WHERE entity = :id)""",
-            {"id": entity},
-        )
+    connection.executemany(
+        """DELETE FROM graph_entity WHERE id = ?1 AND df = 0 AND plain = 0
+           AND NOT EXISTS (SELECT 1 FROM graph_name WHERE entity = ?1)
+           AND NOT EXISTS (SELECT 1 FROM graph_record_name WHERE entity = ?1)
+           AND NOT EXISTS (SELECT 1 FROM graph_unread WHERE entity = ?1)""",
+        [(entity,) for entity in touched],
+    )
 
 
 def hub_of(connection: sqlite3.Connection, namespace: str) -> int:
