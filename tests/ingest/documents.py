@@ -95,6 +95,15 @@ def docx() -> bytes:
     return out.getvalue()
 
 
+def docx_titled(title: str, text: str) -> bytes:
+    document = Document()
+    document.core_properties.title = title
+    document.add_paragraph(text)
+    out = io.BytesIO()
+    document.save(out)
+    return out.getvalue()
+
+
 def zip_bomb(size: int) -> bytes:
     """A Word document with a part of `size` zeros."""
     out = io.BytesIO(docx())

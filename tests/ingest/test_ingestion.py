@@ -366,6 +366,34 @@ async def test_a_bad_file_is_left_out_and_the_others_go_in(knowledge: Knowledge,
     assert closing.metadata.items() >= {"format": "pdf", "pages": 1}.items()
 
 
+@pytest.mark.parametrize("order", [("md", "pdf", "docx", "html", "txt"), ("html", "docx", "txt", "md", "pdf")])
+async def test_files_of_every_format_are_linked_whatever_the_order(
+    knowledge: Knowledge, tmp_path: Path, order: Sequence[str]
+) -> None:
+    """Those whose names are known before anything is read, those whose names come with their text, and those that come
+    with the next ingest."""
+    written = {
+        "md": "# Talk\n\nThe valve V-2 is older than Pump P-101.",
+        "pdf": documents.pdf(["Pump P-101 stands behind the valve V-2."]),
+        "docx": documents.docx_titled("V-2", "It closes the way to Pump P-101."),
+        "html": documents.PAGE,
+        "txt": "The valve V-2 leaks.",
+    }
+    names = {kind: f"{number}.{kind}" for number, kind in enumerate(order)}
+    documents.write(tmp_path, {names[kind]: content for kind, content in written.items()})
+    parser = IsolatedParser(Bounds())
+    ingestion = Ingestion(
+        knowledge.documents, knowledge.library, knowledge.embedder, knowledge.graph, knowledge.records, parser=parser
+    )
+    for some in (["md", "docx", "txt"], list(order)):
+        report = await ingestion.ingest_paths([tmp_path / names[kind] for kind in order if kind in some])
+        assert report.errors == []
+    await parser.aclose()
+    valve, pump = names["docx"], names["html"]
+    linked = {kind: await knowledge.linked(names[kind]) & {valve, pump} for kind in ("md", "pdf", "docx", "txt")}
+    assert linked == {"md": {valve, pump}, "pdf": {valve, pump}, "docx": {pump}, "txt": {valve}}
+
+
 async def test_without_the_extra_a_file_is_told(knowledge: Knowledge, tmp_path: Path) -> None:
     """Where nothing parses, its kind is an error of that file alone."""
     documents.write(tmp_path, {"a.html": documents.PAGE, "b.md": "# Valve"})
