@@ -372,7 +372,7 @@ async def test_files_of_every_format_are_linked_whatever_the_order(
 ) -> None:
     """Those whose names are known before anything is read, those whose names come with their text, and those that come
     with the next ingest."""
-    written = {
+    written: dict[str, bytes | str] = {
         "md": "# Talk\n\nThe valve V-2 is older than Pump P-101.",
         "pdf": documents.pdf(["Pump P-101 stands behind the valve V-2."]),
         "docx": documents.docx_titled("V-2", "It closes the way to Pump P-101."),
