@@ -34,6 +34,7 @@ from chatserver.edge.heap import freeze_heap
 from chatserver.edge.identity import Identify, anonymous, by_token
 from chatserver.edge.problems import Problem, on_bug, on_http_exception, on_log_unavailable, on_problem
 from chatserver.edge.starting import ExplainedStart
+from chatserver.edge.tracing import Traced
 from chatserver.edge.websocket import AI_SDK, ChatSocket, SocketDoor
 from chatserver.models.port import Model
 from chatserver.settings import Settings, load_settings
@@ -98,6 +99,7 @@ def create_app(
             Exception: on_bug,
         },
         middleware=[
+            Middleware(Traced),
             Middleware(SocketDoor, path="/ws", door=ChatSocket()),
             Middleware(SocketDoor, path="/ws/ai-sdk", door=ChatSocket(AI_SDK)),
             Middleware(ExplainedStart),

@@ -22,6 +22,12 @@ def name_question(chat: str, question: str) -> None:
     _question.set(question)
 
 
+def name_caller(traceparent: str) -> None:
+    """And the caller's trace in place of the answer's own; nothing for an empty one."""
+    if traceparent:
+        structlog.contextvars.bind_contextvars(trace=traceparent.split("-")[1])
+
+
 def question_of_task() -> str:
     return _question.get()
 

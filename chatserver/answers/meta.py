@@ -12,6 +12,10 @@ HISTORY: Final = "$history"
 AFTER: Final = "$after"
 """The option that holds the answer which the question follows, where the asker told it."""
 
+CALLER: Final = "$caller"
+"""The option that holds the span of the asker's own trace, a W3C `traceparent`, where answers are traced and the asker
+told one."""
+
 JOBS: Final = "jobs"
 """The chat that holds a user's jobs. It is not among the user's chats."""
 _JOB: Final = "job-"
@@ -43,6 +47,11 @@ class NewAnswer:
     options: Mapping[str, Any] = field(default_factory=dict)
     own_key: bool = False
     """The asker brought a key of their own for the model. The key itself is stored nowhere."""
+
+    @property
+    def caller(self) -> str:
+        """The `CALLER`, empty for none."""
+        return str(self.options.get(CALLER, ""))
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,7 +189,9 @@ class Connection:
         if feed is not None and feed.epoch == follow.epoch:
             if (before := self._outbox.tails.get(follow.name)) is not None:
                 _end(before)
-            span = self._tracer.begin("delivery", follow.answer, connection=self.id, start=follow.first)
+            span = self._tracer.begin(
+                "delivery", follow.answer, caller=feed.caller, connection=self.id, start=follow.first
+            )
             self._outbox.tails[follow.name] = Tail(feed, follow.first, follow.live, follow.form, span)
             self._work.ring()
             return

@@ -29,6 +29,7 @@ class Feed:
     def __init__(self, answers: AnswerLog, meta: AnswerMeta) -> None:
         self.answer = meta.answer
         self.epoch = meta.epoch
+        self.caller = meta.question.caller
         self.state = meta.state
         self.readers: set[Callable[[], None]] = set()
         """Called when there is more to read."""

@@ -10,7 +10,7 @@ import structlog
 from chatserver.access.identity import Identity
 from chatserver.access.quotas import UNLIMITED, Exceeded, Quotas
 from chatserver.answers.log import AnswerLog, LogUnavailable
-from chatserver.answers.meta import AFTER, HISTORY, AnswerMeta, NewAnswer
+from chatserver.answers.meta import AFTER, CALLER, HISTORY, AnswerMeta, NewAnswer
 from chatserver.answers.position import Verdict
 from chatserver.delivery.timeline import Timeline
 from chatserver.delivery.watch import UNWATCHED, DeliveryWatch
@@ -123,10 +123,10 @@ class LogPerformer:
             asked_at=self._clock(),
             namespace=ask.namespace,
             filter=ask.filter,
-            options=_options(ask),
+            options=_options(ask, self._tracer.caller()),
         )
         key = ask.provider_key.get_secret_value() if ask.provider_key is not None else None
-        span = self._tracer.begin("question", new.answer, first=True)
+        span = self._tracer.begin("question", new.answer, caller=new.caller, first=True, answer_id=new.answer)
         meta = await self._generations.ask(new, provider_key=key)
         if meta.answer == new.answer:  # else it was known: its trace has begun already
             span.end()
@@ -209,11 +209,14 @@ def _unknown(session: Conversation, answer: str) -> Sequence[Effect]:
     return session.failed(ErrorCode.UNKNOWN_ANSWER, "You have no such answer.", answer=answer)
 
 
-def _options(ask: commands.Ask) -> Mapping[str, Any]:
-    """With the turns and the place that the client tells, which only `history` and `after` may bring."""
-    options = {name: value for name, value in ask.options.items() if name not in (HISTORY, AFTER)}
+def _options(ask: commands.Ask, caller: str) -> Mapping[str, Any]:
+    """With the turns and the place that the client tells, which only `history` and `after` may bring, and with the
+    caller's span."""
+    options = {name: value for name, value in ask.options.items() if name not in (HISTORY, AFTER, CALLER)}
     if ask.history is not None:
         options[HISTORY] = [[turn.question, turn.answer] for turn in ask.history]
     if ask.after is not None:
         options[AFTER] = ask.after
+    if caller:
+        options[CALLER] = caller
     return options

@@ -109,7 +109,7 @@ class Generation:
         """Until the answer is sealed, handed over or lost to another owner. Cancelling leaves the claim to expire."""
         answer, claim = self.claim.answer, self.claim
         with (
-            self._tracer.answer(answer),
+            self._tracer.answer(answer, self.meta.question.caller),
             self._tracer.span("generation", owner=claim.owner, owners=claim.generation) as span,
         ):
             await self._run()

@@ -16,7 +16,7 @@ import structlog
 from chatserver.answers.branches import before
 from chatserver.answers.document import read_chunks, read_document
 from chatserver.answers.log import AnswerLog, Batch, Claim, LogUnavailable, Ring
-from chatserver.answers.log_context import begin_answer, name_question
+from chatserver.answers.log_context import begin_answer, name_caller, name_question
 from chatserver.answers.meta import HISTORY, AnswerMeta, NewAnswer
 from chatserver.answers.states import AnswerState
 from chatserver.answers.turns import startable
@@ -205,6 +205,7 @@ class Generations:
                 await self._give_up(*claimed)
             elif claimed is not None:
                 name_question(claimed[1].question.chat, claimed[1].question.text)
+                name_caller(claimed[1].question.caller)
                 self._watch.began(claimed[0].generation)
                 generation = await self._prepare(*claimed)
                 self._running[answer] = generation

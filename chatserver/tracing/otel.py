@@ -17,7 +17,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
-from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, TraceIdRatioBased
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from chatserver.answers.log_context import trace_of
 from chatserver.tracing.port import Span, Value
@@ -29,18 +30,20 @@ _SEND_S: Final = 1.0
 _EVERY_MS: Final = 1000
 _QUEUE: Final = 8192
 _PREFIX: Final = "chatserver"
+_W3C: Final = TraceContextTextMapPropagator()
+_HEADER: Final = "traceparent"
 
 _ids: ContextVar[tuple[int, int] | None] = ContextVar("ids", default=None)
 """Of the trace and the span that is just begun, when they are not random."""
 
 
 class OtelTracer:
-    """`share` of all answers are traced, the same ones in every process. `aclose` blocks for up to a second or so: call
-    it in a thread."""
+    """`share` of all answers are traced, the same ones in every process, and none whose caller says that its own trace
+    is not. `close` blocks for up to a second or so: call it in a thread."""
 
     def __init__(self, exporter: SpanExporter, *, share: float = 1.0, server: str = "") -> None:
         self._provider = TracerProvider(
-            sampler=TraceIdRatioBased(share),
+            sampler=_sampler(TraceIdRatioBased(share)),
             resource=Resource.create({"service.name": "chatserver", "service.instance.id": server}),
             id_generator=_Ids(),
             shutdown_on_exit=False,
@@ -56,8 +59,21 @@ class OtelTracer:
         return cls(OTLPSpanExporter(endpoint=url, timeout=_SEND_S), share=share, server=server)
 
     @contextmanager
-    def answer(self, answer: str) -> Iterator[None]:
-        token = contexts.attach(_inside(answer))
+    def within(self, traceparent: str) -> Iterator[None]:
+        token = contexts.attach(_called_by(traceparent))
+        try:
+            yield
+        finally:
+            contexts.detach(token)
+
+    def caller(self) -> str:
+        carrier: dict[str, str] = {}
+        _W3C.inject(carrier)
+        return carrier.get(_HEADER, "")
+
+    @contextmanager
+    def answer(self, answer: str, caller: str = "") -> Iterator[None]:
+        token = contexts.attach(_inside(answer, caller))
         try:
             yield
         finally:
@@ -77,14 +93,14 @@ class OtelTracer:
             contexts.detach(token)
             told.end(error)
 
-    def begin(self, name: str, answer: str = "", *, first: bool = False, **attributes: Value) -> Span:
+    def begin(self, name: str, answer: str = "", *, caller: str = "", first: bool = False, **attributes: Value) -> Span:
         if not first:
-            around = _inside(answer) if answer else None
+            around = _inside(answer, caller) if answer else None
             return _Told(self._tracer.start_span(name, context=around, attributes=_named(attributes)))
         token = _ids.set(_ids_of(answer))
         try:
-            nothing = contexts.Context()
-            return _Told(self._tracer.start_span(name, context=nothing, attributes=_named(attributes)))
+            around = _called_by(caller)
+            return _Told(self._tracer.start_span(name, context=around, attributes=_named(attributes)))
         finally:
             _ids.reset(token)
 
@@ -144,14 +160,31 @@ class _Reporting(SpanExporter):
         return self._exporter.force_flush(timeout_millis)
 
 
-def _inside(answer: str) -> contexts.Context:
+def _sampler(share: TraceIdRatioBased) -> ParentBased:
+    """A caller that does not trace is not traced; one that does has no more than its share."""
+    return ParentBased(
+        share, remote_parent_sampled=share, remote_parent_not_sampled=ALWAYS_OFF, local_parent_sampled=share
+    )
+
+
+def _called_by(traceparent: str) -> contexts.Context:
+    """Nothing but the caller's span, if the header names one."""
+    return _W3C.extract({_HEADER: traceparent}, contexts.Context())
+
+
+def _inside(answer: str, caller: str) -> contexts.Context:
+    """Nothing but the answer's first span, which is another process's."""
     trace_id, first = _ids_of(answer)
-    parent = trace.SpanContext(trace_id, first, is_remote=True, trace_flags=trace.TraceFlags(trace.TraceFlags.SAMPLED))
+    flags = trace.TraceFlags(trace.TraceFlags.SAMPLED)
+    called_by = trace.get_current_span(_called_by(caller)).get_span_context()
+    if called_by.is_valid:
+        trace_id, flags = called_by.trace_id, called_by.trace_flags
+    parent = trace.SpanContext(trace_id, first, is_remote=True, trace_flags=flags)
     return trace.set_span_in_context(trace.NonRecordingSpan(parent), contexts.Context())
 
 
 def _ids_of(answer: str) -> tuple[int, int]:
-    """Of an answer's trace and its first span."""
+    """Of an answer's own trace and its first span."""
     return int(trace_of(answer), 16), int(hashlib.sha256(answer.encode()).hexdigest()[-16:], 16) or 1
 
 

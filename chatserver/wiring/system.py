@@ -25,6 +25,7 @@ from chatserver.models.port import Model
 from chatserver.protocol.codes import CloseCode
 from chatserver.protocol.session import Limits
 from chatserver.settings import Settings
+from chatserver.tracing.port import Tracer
 from chatserver.wiring.access import open_quotas, own_limit
 from chatserver.wiring.answers import open_answers
 from chatserver.wiring.elsewhere import looking
@@ -55,6 +56,7 @@ class System:
     """Whether there is something for the worker beside this server. Raises `LogUnavailable`."""
     metrics: Metrics
     sampler: Sampler
+    tracer: Tracer
     draining: bool = False
 
     async def drain(self) -> None:
@@ -149,7 +151,18 @@ async def open_system(settings: Settings, *, model: Model | None = None) -> Asyn
         )
         await stack.enter_async_context(sampled(sampler))
         system = System(
-            settings, answers, generations, connections, knowledge, quotas, jobs, work, has_work, metrics, sampler
+            settings,
+            answers,
+            generations,
+            connections,
+            knowledge,
+            quotas,
+            jobs,
+            work,
+            has_work,
+            metrics,
+            sampler,
+            tracer,
         )
         yield system
         if not system.draining:  # stopped without a signal: hand over at once rather than let leases expire
