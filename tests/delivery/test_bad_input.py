@@ -185,6 +185,15 @@ async def test_invalid_utf8_closes_with_1007(system: System, caplog: pytest.LogC
     caplog.clear()  # uvicorn itself logs this one with a traceback
 
 
+async def test_a_frame_that_is_none_closes_with_1002(system: System) -> None:
+    """A frame of a kind that WebSocket does not have ends the connection, the next one works."""
+    async with tab(system) as only:
+        only.socket.transport.write(b"\x83\x80\0\0\0\0")
+        assert await only.closed() == 1002
+    async with tab(system) as again:
+        await still_answers(again)
+
+
 async def test_fragments_and_control_frames_between_them(system: System) -> None:
     """A command in a hundred fragments with pings between is one command."""
     async with tab(system) as only:
