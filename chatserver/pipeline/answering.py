@@ -58,7 +58,9 @@ class Passages(Protocol):
 
 
 class AnswerPipeline:
-    """`timeout_s` is for the whole answer; a takeover starts it anew. Only the model and the retrieval spend it."""
+    """`timeout_s` is for the whole answer. Only the model and the retrieval spend it. A takeover starts it anew: an
+    answer that was asked before a server was away for minutes is still told, and a step that is told again needs its
+    time again. How many owners an answer may have is bounded (`MAX_OWNERS`)."""
 
     def __init__(
         self,
