@@ -28,10 +28,12 @@ _NAMES = """
 SELECT entity.id, entity.key, announced.linker,
        EXISTS (SELECT 1 FROM graph_name WHERE entity = entity.id)
        OR EXISTS (SELECT 1 FROM graph_record_name WHERE entity = entity.id)
-FROM graph_unread JOIN graph_entity AS entity ON entity.id = graph_unread.entity
+FROM graph_unread CROSS JOIN graph_entity AS entity ON entity.id = graph_unread.entity
 LEFT JOIN graph_announced AS announced ON announced.namespace = entity.namespace AND announced.key = entity.key
-WHERE graph_unread.namespace = ? ORDER BY entity.id LIMIT ?"""
-_LAST_BY_OTHERS = "SELECT max(id) FROM graph_passage WHERE namespace = ?1 AND (?2 IS NULL OR linker IS NOT ?2)"
+WHERE graph_unread.namespace = ? ORDER BY graph_unread.entity LIMIT ?"""
+# CROSS JOIN and NOT INDEXED: from the few unread to their entities, from the last passage down
+_LAST_BY_OTHERS = """
+SELECT max(id) FROM graph_passage NOT INDEXED WHERE namespace = ?1 AND (?2 IS NULL OR linker IS NOT ?2)"""
 _KNOWN = """
 SELECT passage FROM graph_plain WHERE entity = :entity
 UNION SELECT passage.id FROM graph_name AS called JOIN graph_passage AS passage ON passage.document = called.document
