@@ -13,7 +13,7 @@ class Generation(Group):
         default=120.0,
         validation_alias="CHATSERVER_ANSWER_TIMEOUT_S",
         gt=0,
-        description="an answer that takes longer is sealed as failed, its text kept; an heir has as long again",
+        description="an answer that takes longer is sealed as failed, its text kept; counted anew after a takeover",
     )
     lease_s: float = Field(
         default=5.0,
