@@ -10,6 +10,7 @@ Theory of operation
 """
 
 import asyncio
+import logging
 import math
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -37,6 +38,18 @@ Perform = Callable[[str], Awaitable[None]]
 """Runs a job if it can be claimed, until it has ended here."""
 
 
+class _Spared(logging.Filter):
+    """Leaves out what saq says, with a traceback and twice a second, of a Redis that is away: our own connections have
+    said so once."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not any(kind.__module__.startswith("redis.") for kind in type(error).__mro__)
+
+
+_spared: Final = _Spared()
+
+
 class _Worker(Worker[Any]):
     SIGNALS = ()  # type: ignore[assignment]  # whoever runs the process has its own
 
@@ -57,6 +70,7 @@ class SaqJobs:
     @classmethod
     def open(cls, url: str, lease_s: float, home: str, makes: str) -> Self:
         """Connects with the first use."""
+        logging.getLogger("saq").addFilter(_spared)
         return cls(RedisQueue.from_url(url, name=f"{NAME}-{makes}"), lease_s, home)
 
     async def offer(self, job: str) -> None:

@@ -1,15 +1,19 @@
 """What holds for jobs wherever they are run: in one process on SQLite, or by workers that a queue on Redis feeds."""
 
+import logging
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from chatserver.answers.redis import RedisAnswerLog
 from chatserver.answers.sqlite import SqliteAnswerLog
 from chatserver.answers.states import AnswerState
 from chatserver.ingest.jobs import Jobs, Submission
+from chatserver.ingest.saq_queue import SaqJobs
 from tests.contracts.redis_server import RedisServer
 from tests.eventually import eventually
 from tests.ingest.worker import Worker, worker
@@ -73,6 +77,15 @@ async def test_a_drained_worker_leaves_its_job_to_the_next(w: Worker) -> None:
     w.embedder.held.set()
     async with w.open_runner("two"):
         assert (await w.ended(job))["result"]["documents"] == 5
+
+
+def test_a_redis_that_is_away_is_no_flood_of_lines(caplog: pytest.LogCaptureFixture) -> None:
+    """Of saq's, which our connections' own line says it all before; its other errors are told."""
+    SaqJobs.open("unix:///nowhere", 5.0, "here", "vectors")
+    for error in (RedisConnectionError("away"), RedisTimeoutError("slow"), ValueError("a bug")):
+        logging.getLogger("saq").error("failed", exc_info=error)
+    told = [record.exc_info[1] for record in caplog.records if record.exc_info]
+    assert [str(error) for error in told] == ["a bug"]
 
 
 async def test_another_directorys_jobs_are_left_alone(w: Worker) -> None:
