@@ -12,7 +12,7 @@ from chatserver.ingest.performing import IngestPipeline
 from chatserver.ingest.spool import Spool
 from chatserver.pipeline.port import Pipeline
 from chatserver.settings import Settings
-from chatserver.wiring.home import home_of
+from chatserver.wiring.home import check_stores, home_of
 from chatserver.wiring.knowledge import Knowledge
 from chatserver.wiring.tended import tended
 
@@ -24,9 +24,13 @@ def spool_of(settings: Settings) -> Spool:
     return Spool(settings.storage.data_dir / "spool")
 
 
-def pipeline_of(settings: Settings, knowledge: Knowledge, errands: "RedisErrands | None") -> Pipeline:
-    """Of the jobs of this data directory, and with errands those of any."""
-    own = IngestPipeline(knowledge.ingestion, knowledge.ledger, OwnInputs(spool_of(settings)))
+def pipeline_of(
+    settings: Settings, knowledge: Knowledge, errands: "RedisErrands | None", *, shares: bool = False
+) -> Pipeline:
+    """Of the jobs of this data directory, and with errands those of any. One that `shares` the directory with servers
+    stores nothing where they would not find it."""
+    check = partial(check_stores, settings) if shares else lambda: None
+    own = IngestPipeline(knowledge.ingestion, knowledge.ledger, OwnInputs(spool_of(settings), check))
     if errands is None:
         return own
     from chatserver.ingest.elsewhere.pipeline import HomePipeline
@@ -75,7 +79,8 @@ async def keeping(
     """Does this directory's errands as long as the context lasts."""
     from chatserver.ingest.elsewhere.keeper import Keeper
 
-    keeper = Keeper(knowledge.ingestion, knowledge.ledger, spool_of(settings))
+    check = partial(check_stores, settings)
+    keeper = Keeper(knowledge.ingestion, knowledge.ledger, spool_of(settings), check=check)
     async with tended(errands.keep(home_of(settings), keeper.do, at_work), "errands"):
         yield
 

@@ -10,17 +10,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+import structlog
+
 from chatserver.answers.log import AnswerLog
 from chatserver.generation.generation import Pace
 from chatserver.generation.generations import Generations
 from chatserver.ingest.attendance import Lack
+from chatserver.ingest.inputs import OtherStores
 from chatserver.ingest.jobs import Jobs
 from chatserver.metrics.metrics import Metrics
 from chatserver.metrics.sampling import Sampler, sampled
 from chatserver.settings import Settings
 from chatserver.wiring.answers import open_answers
 from chatserver.wiring.elsewhere import keeping, open_errands, pipeline_of, spool_of
-from chatserver.wiring.home import home_of
+from chatserver.wiring.home import check_stores, home_of
 from chatserver.wiring.knowledge import Knowledge, open_knowledge
 from chatserver.wiring.roster import attended_by_server, attended_by_worker
 from chatserver.wiring.tended import tended
@@ -28,6 +31,8 @@ from chatserver.wiring.tended import tended
 if TYPE_CHECKING:
     from chatserver.ingest.elsewhere.redis_errands import RedisErrands
     from chatserver.ingest.saq_queue import SaqJobs
+
+log = structlog.get_logger(__name__)
 
 _MAX_OWNERS = 100
 """A long job outlives many restarts."""
@@ -64,9 +69,13 @@ async def open_worker(settings: Settings, metrics_at: tuple[str, int] | None = N
     `NotServed`."""
     async with AsyncExitStack() as stack:
         errands = await stack.enter_async_context(open_errands(settings))
-        here = await stack.enter_async_context(open_jobs(settings, seeks=errands is None, errands=errands))
+        here = await stack.enter_async_context(open_jobs(settings, seeks=errands is None, errands=errands, shares=True))
         if metrics_at is not None:
             stack.enter_context(here.metrics.served(*metrics_at))
+        try:
+            await asyncio.to_thread(check_stores, settings)
+        except OtherStores as error:
+            log.warning("jobs of this data directory wait: its servers have other stores", reason=str(error))
         busy = _Errands()
         if errands is not None:
             await stack.enter_async_context(keeping(settings, here.knowledge, errands, busy.at_work))
@@ -117,9 +126,12 @@ class Here:
 
 
 @asynccontextmanager
-async def open_jobs(settings: Settings, *, seeks: bool, errands: "RedisErrands | None" = None) -> AsyncIterator[Here]:
+async def open_jobs(
+    settings: Settings, *, seeks: bool, errands: "RedisErrands | None" = None, shares: bool = False
+) -> AsyncIterator[Here]:
     """`running` looks for jobs by itself (`seeks`), or performs what it is told to; with `errands` the jobs of any data
-    directory. Raises `LogUnavailable`, `RetrievalError`."""
+    directory. With `shares` a job waits while its servers have other stores. Raises `LogUnavailable`,
+    `RetrievalError`."""
     async with AsyncExitStack() as stack:
         metrics = Metrics()
         knowledge = await stack.enter_async_context(open_knowledge(settings, metrics.upstreams))
@@ -127,7 +139,7 @@ async def open_jobs(settings: Settings, *, seeks: bool, errands: "RedisErrands |
         stack.push_async_callback(answers.aclose)
         running = Generations(
             answers,
-            pipeline_of(settings, knowledge, errands),
+            pipeline_of(settings, knowledge, errands, shares=shares),
             pace=Pace(lease_s=settings.generation.lease_s),
             owner=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}",
             max_running=settings.ingest.workers,

@@ -29,6 +29,7 @@ from chatserver.tracing.port import Tracer
 from chatserver.wiring.access import open_quotas, own_limit
 from chatserver.wiring.answers import open_answers
 from chatserver.wiring.elsewhere import looking
+from chatserver.wiring.home import record_stores
 from chatserver.wiring.jobs import feeding, jobs_of
 from chatserver.wiring.knowledge import Knowledge, open_knowledge
 from chatserver.wiring.pipeline import open_pipeline
@@ -109,6 +110,7 @@ async def open_system(settings: Settings, *, model: Model | None = None) -> Asyn
         owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         tracer = await stack.enter_async_context(open_tracer(settings, owner))
         knowledge = await stack.enter_async_context(open_knowledge(settings, metrics.upstreams, tracer))
+        await asyncio.to_thread(record_stores, settings)
         answers = await open_answers(settings)
         stack.push_async_callback(answers.aclose)
         quotas = await stack.enter_async_context(open_quotas(settings))

@@ -14,8 +14,9 @@ from chatserver.cli.errors import CommandError
 from chatserver.ingest.attendance import Making, Party, corpora_apart, lack_of, left_waiting
 from chatserver.ingest.elsewhere.redis_roster import RedisRoster
 from chatserver.ingest.jobs import Submission
-from chatserver.settings import Ingest, Redis, Settings, Storage
+from chatserver.settings import Ingest, Pinecone, Redis, Settings, Storage
 from chatserver.wiring import System, open_system, open_worker
+from chatserver.wiring.home import record_stores
 from tests.contracts.redis_server import RedisServer
 from tests.eventually import eventually
 
@@ -103,6 +104,29 @@ async def test_a_worker_with_other_settings_and_who_is_told_of_it(redis: RedisSe
     assert codes == ["no_worker", "other_settings"]
     (warned,) = [line for line in told if "may not do" in line["event"]]
     assert (warned["log_level"], "metadata rules" in warned["wanted"]) == ("warning", True)
+
+
+async def test_a_worker_stores_nothing_where_its_servers_do_not_look(redis: RedisServer, tmp_path: Path) -> None:
+    """One that shares their data directory and is set to other stores says so, and its job waits with a notice; it goes
+    on once the servers have the same."""
+    settings = machine(tmp_path / "data", redis, "rules")
+    pinecone = Pinecone(api_key=SecretStr("key"), host="https://nowhere.invalid", timeout_s=0.1)
+    async with open_system(settings) as system:
+        record_stores(settings.model_copy(update={"pinecone": pinecone}))
+        with capture_logs() as logs:
+            async with open_worker(settings):
+                job = await submitted(system)
+                async with asyncio.timeout(60):
+                    while not (await status(system, job))["notices"]:  # noqa: ASYNC110
+                        await asyncio.sleep(0.05)
+                assert [notice["code"] for notice in (await status(system, job))["notices"]] == ["other_stores"]
+                assert (await system.knowledge.documents.count())["documents"] == 0
+                record_stores(settings)
+                async with asyncio.timeout(60):
+                    while (await status(system, job))["status"] != "completed":  # noqa: ASYNC110
+                        await asyncio.sleep(0.05)
+    (warned,) = [line for line in logs if "its servers have other stores" in line["event"]]
+    assert "Pinecone's index https://nowhere.invalid" in warned["reason"]
 
 
 async def test_two_servers_with_a_corpus_each(redis: RedisServer, tmp_path: Path) -> None:

@@ -23,9 +23,13 @@ _Work = Callable[[bytes], Awaitable[bytes]]
 
 
 class Keeper:
-    """Over the stores that `ingestion` writes into. Files it reads for a job are those below what the job was given."""
+    """Over the stores that `ingestion` writes into. Files it reads for a job are those below what the job was given.
+    `check` is asked before each errand: it raises `OtherStores`."""
 
-    def __init__(self, ingestion: Ingestion, ledger: Ledger, spool: Spool) -> None:
+    def __init__(
+        self, ingestion: Ingestion, ledger: Ledger, spool: Spool, *, check: Callable[[], None] = lambda: None
+    ) -> None:
+        self._check = check
         self._to = ingestion
         self._ledger = ledger
         self._spool = spool
@@ -60,6 +64,7 @@ class Keeper:
         work = self._works.get(errand)
         if work is None:
             raise Refused("invalid_errand", f"nobody here knows the errand {errand!r}")
+        await asyncio.to_thread(self._check)
         return await work(body)
 
     async def _settle(self, namespace: str) -> None:
