@@ -161,7 +161,7 @@ class Jobs:
         given = {key: value for key, value in old.options.items() if key not in {"size", "home", "space"}}
         size = int(old.options["size"])
         submission = Submission(
-            old.user, {**given, "retry_of": meta.answer}, old.text, size, old.namespace, f"{meta.answer}/retry"
+            old.user, {**given, "retry_of": meta.answer}, old.text, size, old.namespace, _retry_key(meta)
         )
         return await self.submit(submission, self.new_id())
 
@@ -196,9 +196,16 @@ class Jobs:
         self._cleaned_at = now
         for kept in await self.spool.jobs():
             meta = await self._answers.meta(kept)
-            if await self._is_void(kept, now) if meta is None else _is_over(meta, now):
+            if await self._is_void(kept, now) if meta is None else await self._is_over(meta, now):
                 await self._ledger.end(kept)
                 await self.spool.drop(kept)
+
+    async def _is_over(self, meta: AnswerMeta, now: float) -> bool:
+        """Neither the job nor one that tries it again, over what it was given, has any use for that."""
+        if not meta.state.sealed or (meta.state is not AnswerState.COMPLETED and meta.question.asked_at > now - KEPT_S):
+            return False
+        again = await self._answers.of_ask(meta.question.user, f"job:{_retry_key(meta)}")
+        return again is None or await self._is_over(again, now)
 
     async def _is_void(self, job: str, now: float) -> bool:
         """What is kept for it has no log, because that is gone or never came. Others keep and drop at the same time."""
@@ -206,6 +213,6 @@ class Jobs:
         return written_at is not None and written_at < now - KEPT_S
 
 
-def _is_over(meta: AnswerMeta, now: float) -> bool:
-    completed = meta.state is AnswerState.COMPLETED
-    return meta.state.sealed and (completed or meta.question.asked_at < now - KEPT_S)
+def _retry_key(meta: AnswerMeta) -> str:
+    """Of the one job that tries this one again, however often that is asked for."""
+    return f"{meta.answer}/retry"

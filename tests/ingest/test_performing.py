@@ -213,6 +213,27 @@ async def test_what_nobody_asks_for_any_more_is_let_go(tmp_path: Path) -> None:
         assert set(await w.jobs.spool.jobs()) <= {newest}
 
 
+async def test_what_a_retry_was_given_stays(tmp_path: Path) -> None:
+    """Until that has ended, too, though the job that it tries again is more than a week old."""
+    embedder = ScriptedEmbedder(failures=[Permanent("no")])
+    async with worker(tmp_path, embedder=embedder) as w:
+        async with w.open_runner("one"):
+            failed = await w.submit(1)
+            await w.ended(failed)
+        now = w.jobs._clock()
+        w.jobs._clock = lambda: now + KEPT_S + 60
+        again, _ = await w.jobs.retry(await w.meta(failed))
+        for _ in range(2):  # the second finds it in the log
+            w.jobs._cleaned_at = 0.0
+            await w.submit(1, start=5)
+            assert failed in await w.jobs.spool.jobs()
+        async with w.open_runner("two"):
+            assert (await w.ended(again.answer))["result"]["documents"] == 1
+        w.jobs._cleaned_at = 0.0
+        await w.submit(1, start=6)
+        assert failed not in await w.jobs.spool.jobs()
+
+
 async def test_a_jobs_log_stays_short(tmp_path: Path) -> None:
     """Progress is told at intervals, not for each document."""
     loop = asyncio.get_running_loop()
