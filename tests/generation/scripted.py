@@ -18,7 +18,7 @@ from chatserver.protocol import chunks
 from chatserver.protocol.chunks import Chunk, Citation
 from tests.eventually import eventually
 
-PACE = Pace(lease_s=1.5, linger_s=0.002, batch_entries=8, buffer_entries=16)
+PACE = Pace(lease_s=15.0, linger_s=0.002, batch_entries=8, buffer_entries=16)
 
 
 def opening(answer: str = "a1") -> list[Chunk]:
