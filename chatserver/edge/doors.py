@@ -8,6 +8,7 @@ who is there. A reply that streams ends when its reader's token does.
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
@@ -41,6 +42,8 @@ class Door(Route):
         **options: Any,
     ) -> None:
         super().__init__(path, _measured(_asked_first(endpoint, access), path), methods=list(methods), **options)
+        # Starlette's `path` stops at a line's end, which an id that is a file's name may hold
+        self.path_regex = re.compile(self.path_regex.pattern, re.DOTALL)
         self.access = access
         self.about = about
 

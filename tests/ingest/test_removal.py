@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -61,6 +62,17 @@ async def test_a_deleted_document_is_found_no_more(doors: Doors) -> None:
     assert opened.status_code == 404
     status, problem = await doors.delete("/v1/documents/units/pump.md")
     assert (status, problem["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("name", ["two\nlines.md", "100 % & more?.md", "a//b", "%2F"])
+async def test_whatever_a_document_is_called_it_is_opened_and_deleted(doors: Doors, name: str) -> None:
+    """Ids are names of files, and they may be any text."""
+    await doors.system.knowledge.ingestion.ingest_documents([Document(name, "Odd", "The odd one hums.")])
+    quoted = quote(name, safe="")
+    opened = await doors.client.get(f"/v1/passages/{quoted}", headers={"X-User": "ada"})
+    assert (opened.status_code, opened.json()["document"]) == (200, name)
+    assert await doors.delete(f"/v1/documents/{quoted}") == (200, {"document": name, "namespace": ""})
+    assert await doors.found("The odd one hums") == ["log.md", "units/pump.md"]
 
 
 async def test_what_is_left_is_as_if_it_had_never_been(doors: Doors) -> None:
