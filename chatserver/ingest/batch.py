@@ -12,7 +12,9 @@ from graph.types import Record
 from retrieval.chunking import SIZE
 from retrieval.types import Document
 
-_FULL: Final = 256  # passages and records, about
+_FULL: Final = 512
+"""Passages and records, about: what one transaction stores. New names and words lie all over the indexes, so half as
+many (256) write nearly the same pages twice; twice as many hold more memory and the file's lock for nothing."""
 _FORM: Final = 5  # raise it when the same text would give other passages, links or words
 
 
