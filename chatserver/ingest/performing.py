@@ -7,9 +7,10 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
+from chatserver.ingest.elsewhere.errands import DirectoryAway
 from chatserver.ingest.files import Source
 from chatserver.ingest.ingestion import Ingestion
-from chatserver.ingest.inputs import Inputs
+from chatserver.ingest.inputs import Inputs, OtherStores
 from chatserver.ingest.job import Stages
 from chatserver.ingest.ledger import Ledger
 from chatserver.ingest.report import IngestReport, Problem
@@ -27,6 +28,11 @@ TOLD_PROBLEMS: Final = 1_000
 """Problems that a job's log names; of further ones the result has the number."""
 TICK_S: Final = 0.25
 TICK_SHARE: Final = 0.01  # of the time so far: a long job's log grows with the logarithm of its time
+_UPSTREAM: Final = "An upstream can't be used now"
+_AWAY: Final = {
+    DirectoryAway.code: "The server that the job was given to can't be reached by its worker now",
+    OtherStores.code: "The worker that has the job is set to other stores than its server",
+}
 _FIRST_WAIT_S: Final = 1.0
 _LONGEST_WAIT_S: Final = 30.0
 
@@ -167,7 +173,7 @@ class _JobRun:
         """Told once for each outage, however many calls wait for its end."""
         if not self._waits:
             log.warning("job waits", job=self._question.answer, code=error.code, error=str(error))
-            message = "An upstream can't be used now; the job waits for it and goes on by itself."
+            message = f"{_AWAY.get(error.code, _UPSTREAM)}; the job waits and goes on by itself."
             self._notices.append(chunks.data("notice", {"code": error.code, "message": message}))
         wait_s = min(_LONGEST_WAIT_S, self._first_wait_s * 2 ** min(self._waits, 10))
         self._waits += 1
