@@ -41,6 +41,10 @@ class Knowledge:
     def ingestion(self) -> Ingestion:
         return Ingestion(self.documents, self.library, self.embedder, self.graph, self.records)
 
+    def parsing(self, parser: IsolatedParser) -> Ingestion:
+        """The same, and files of foreign formats."""
+        return Ingestion(self.documents, self.library, self.embedder, self.graph, self.records, parser=parser)
+
     @property
     def library(self) -> SteppedLibrary:
         return SteppedLibrary(self.documents, self.vectors, self.graph)
@@ -194,8 +198,7 @@ async def test_a_bad_file_disturbs_no_other(knowledge: Knowledge, tmp_path: Path
 
 
 async def test_files_of_one_name_in_two_directories(knowledge: Knowledge, tmp_path: Path) -> None:
-    """Of two documents with one id the first goes in and the second is told, with what it would have replaced left
-    alone; rows with ids of their own go in from both."""
+    """Of two documents with one id the first goes in and the second is told; rows with other ids go in from both."""
     for number, folder in enumerate(("one", "two")):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "a.md").write_text(f"# Pump {folder}\n\nIt moves water.")
@@ -346,9 +349,7 @@ async def test_a_bad_file_is_left_out_and_the_others_go_in(knowledge: Knowledge,
     }
     documents.write(folder, sound | bad)
     parser = IsolatedParser(Bounds())
-    ingestion = Ingestion(
-        knowledge.documents, knowledge.library, knowledge.embedder, knowledge.graph, knowledge.records, parser=parser
-    )
+    ingestion = knowledge.parsing(parser)
     report = await ingestion.ingest_paths([folder])
     again = await ingestion.ingest_paths([folder])
     await parser.aclose()
@@ -370,8 +371,7 @@ async def test_a_bad_file_is_left_out_and_the_others_go_in(knowledge: Knowledge,
 async def test_files_of_every_format_are_linked_whatever_the_order(
     knowledge: Knowledge, tmp_path: Path, order: Sequence[str]
 ) -> None:
-    """Those whose names are known before anything is read, those whose names come with their text, and those that come
-    with the next ingest."""
+    """Names may be known before anything is read, come with a file's text, or with the next ingest."""
     written: dict[str, bytes | str] = {
         "md": "# Talk\n\nThe valve V-2 is older than Pump P-101.",
         "pdf": documents.pdf(["Pump P-101 stands behind the valve V-2."]),
@@ -382,9 +382,7 @@ async def test_files_of_every_format_are_linked_whatever_the_order(
     names = {kind: f"{number}.{kind}" for number, kind in enumerate(order)}
     documents.write(tmp_path, {names[kind]: content for kind, content in written.items()})
     parser = IsolatedParser(Bounds())
-    ingestion = Ingestion(
-        knowledge.documents, knowledge.library, knowledge.embedder, knowledge.graph, knowledge.records, parser=parser
-    )
+    ingestion = knowledge.parsing(parser)
     for some in (["md", "docx", "txt"], list(order)):
         report = await ingestion.ingest_paths([tmp_path / names[kind] for kind in order if kind in some])
         assert report.errors == []
