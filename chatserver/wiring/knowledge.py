@@ -96,7 +96,7 @@ async def open_knowledge(
     `EmbedderChanged` when the vectors are another embedder's."""
     upstreams = Upstreams.guarded(settings, watch or Counts())
     async with AsyncExitStack() as stack:
-        database = await Database.open(settings.storage.data_dir / "knowledge.db")
+        database = await Database.open(settings.storage.data_dir / "knowledge.db", bulk=True)
         stack.push_async_callback(database.aclose)
         embedder = await stack.enter_async_context(open_embedder(settings, upstreams))
         space = Space(embedder.name, embedder.dimension)
@@ -212,7 +212,7 @@ async def reembed_knowledge(settings: Settings, progress: Progress) -> int:
             "vectors are on Pinecone: unset CHATSERVER_EMBEDDER, or ingest the files again into an empty index"
         )
     async with AsyncExitStack() as stack:
-        database = await Database.open(settings.storage.data_dir / "knowledge.db")
+        database = await Database.open(settings.storage.data_dir / "knowledge.db", bulk=True)
         stack.push_async_callback(database.aclose)
         upstreams = Upstreams.guarded(settings, Counts())
         embedder = await stack.enter_async_context(open_embedder(settings, upstreams))
