@@ -167,9 +167,11 @@ def test_redis_is_reached(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     them shows the password."""
     with redis_server(tmp_path, "--appendonly", "yes") as redis:
         monkeypatch.setenv("CHATSERVER_REDIS_URL", redis.url)
-        found = findings(run)["answer log"]
+        everything = findings(run)
+        found = everything["answer log"]
         assert found[0]
         assert found[1].endswith(", append-only file, fsync everysec")
+        assert everything["workers"] == (True, "none runs on this Redis now: jobs wait for a `chatserver worker`")
         redis.says("CONFIG", "SET", "appendfsync", "always")
         assert findings(run)["answer log"][1].endswith(", append-only file, fsync always")
         redis.says("CONFIG", "SET", "appendonly", "no")
@@ -179,10 +181,12 @@ def test_redis_is_reached(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert not evicting[0]
         assert "noeviction" in evicting[1]
     monkeypatch.setenv("CHATSERVER_REDIS_URL", "redis://:pw-secret@127.0.0.1:1")
-    away = findings(run)["answer log"]
+    everything = findings(run)
+    away = everything["answer log"]
     assert not away[0]
     assert "Redis does not answer" in away[1]
-    assert "secret" not in away[1]
+    assert "secret" not in away[1] + everything["workers"][1]
+    assert not everything["workers"][0]
 
 
 def test_the_cache_of_vectors_is_reached(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
