@@ -70,7 +70,7 @@ def words_again(text: str) -> Sequence[str]:
     return _kept_words(text) if len(text) <= _KEPT_LENGTH else words(text)
 
 
-@lru_cache(maxsize=1_024)  # two batches and what is between them, 5 MB
+@lru_cache(maxsize=2_048)  # two batches and what is between them, 10 MB
 def _kept_words(text: str) -> tuple[str, ...]:
     return tuple(words(text))
 
