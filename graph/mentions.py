@@ -63,24 +63,27 @@ class NameTrie:
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._root: _Node = {}
+        self._names: set[str] = set()
         for name in names:
             self.add(name)
 
     def add(self, name: str) -> bool:
-        """Whether it was not in yet."""
+        """Whether it was not in yet. A name without a word is none."""
+        parts = name.split()
+        if not parts or name in self._names:
+            return False
+        self._names.add(name)
         node = self._root
-        for word in name.split():
+        for word in parts:
             node = node.setdefault(word, {})
-        new = node is not self._root and _END not in node
-        if new:
-            node[_END] = {}
-        return new
+        node[_END] = {}
+        return True
 
     def __contains__(self, name: str) -> bool:
-        node: _Node | None = self._root
-        for word in name.split():
-            node = node.get(word) if node else None
-        return bool(name) and node is not None and _END in node
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
 
     def longest(self, folded: Sequence[str]) -> Iterator[tuple[int, int]]:
         """The names in a text of these words, each as [start, end): where several start at a word the longest, and

@@ -52,6 +52,10 @@ class GraphIndex(Protocol):
     async def relink(self, passages: Sequence[PassageLinks], settled: Sequence[str], *, namespace: str = "") -> None:
         """Replaces the mentions of these passages and settles these names. Passages that are gone are left out."""
 
+    async def unsettle(self, names: Sequence[str], *, namespace: str = "") -> None:
+        """These are `unread` again: passages were linked by one who did not know that something is called so, or that
+        nothing is any more. Unknown names are left out."""
+
 
 @runtime_checkable
 class Announcing(Protocol):

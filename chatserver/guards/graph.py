@@ -53,6 +53,9 @@ class GuardedGraphStore:
     async def relink(self, passages: Sequence[PassageLinks], settled: Sequence[str], *, namespace: str = "") -> None:
         await self._write(lambda: self._store.relink(passages, settled, namespace=namespace))
 
+    async def unsettle(self, names: Sequence[str], *, namespace: str = "") -> None:
+        await self._write(lambda: self._store.unsettle(names, namespace=namespace))
+
     async def entities(self, names: Sequence[str], *, namespace: str = "") -> list[Entity]:
         return await self._read(lambda: self._store.entities(names, namespace=namespace))
 

@@ -9,6 +9,10 @@ Theory of operation
     document costs a look-up for each of its names instead of a pass over the corpus. A name that goes with its
     document is unread too, for the passages that mention it. What is unread survives a crash: the next ingest
     settles it.
+
+    Another ingest may settle a name that this one does not know of, and then this one stores passages with it. So it
+    ends by comparing: what is a name now and was none to it, or was one and is none, is unread once more.
+    (One that is killed before that leaves those passages as they are, until they are read again for another name.)
 """
 
 import asyncio
@@ -36,6 +40,7 @@ class Linking(Protocol):
     async def relink(
         self, passages: Sequence[PassageLinks], settled: Sequence[str], *, namespace: str = ""
     ) -> None: ...
+    async def unsettle(self, names: Sequence[str], *, namespace: str = "") -> None: ...
 
 
 class Linker:
@@ -56,9 +61,7 @@ class Linker:
     async def open(self) -> None:
         """Reads the known names; again, without those that nothing is called by any more and with those that other
         processes have added since."""
-        names = await self._graph.names(namespace=self._namespace)
-        self._names = await asyncio.to_thread(NameTrie, names)
-        self._id = uuid.uuid4().hex  # it knows other names than before
+        await self._know(await self._graph.names(namespace=self._namespace))
 
     async def announce(self, names: Iterable[Entity]) -> None:
         """Names of documents to come: all that is linked from now on is linked with them."""
@@ -89,16 +92,23 @@ class Linker:
     async def settle(self, settled: Callable[[int, int], None]) -> None:
         """Links earlier passages to the names that came after them, and none to names that went; `settled` is told how
         many names are done, of how many."""
-        await self.open()
+        names = await self._graph.names(namespace=self._namespace)
+        if strange := await asyncio.to_thread(lambda: sorted(set(names).symmetric_difference(self._names))):
+            await self._graph.unsettle(strange, namespace=self._namespace)
+        await self._know(names)
         done = 0
         while True:
-            names, passages = await self._graph.unread(limit=_ROUND, namespace=self._namespace)
-            if not names:
+            unread, passages = await self._graph.unread(limit=_ROUND, namespace=self._namespace)
+            if not unread:
                 return
             links = await asyncio.to_thread(self._read_again, passages)
-            await self._graph.relink(links, names, namespace=self._namespace)
-            done += len(names)
+            await self._graph.relink(links, unread, namespace=self._namespace)
+            done += len(unread)
             settled(done, max(done, self._new))
+
+    async def _know(self, names: Sequence[str]) -> None:
+        self._names = await asyncio.to_thread(NameTrie, names)
+        self._id = uuid.uuid4().hex  # it knows other names than before
 
     def _learn(self, names: Iterable[Entity]) -> None:
         self._new += sum(self._names.add(name.id) for name in names)

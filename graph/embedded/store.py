@@ -57,6 +57,9 @@ class SqliteGraphStore:
     async def relink(self, passages: Sequence[PassageLinks], settled: Sequence[str], *, namespace: str = "") -> None:
         await self._write(lambda connection: writing.relink(connection, namespace, passages, settled))
 
+    async def unsettle(self, names: Sequence[str], *, namespace: str = "") -> None:
+        await self._write(lambda connection: writing.unsettle(connection, namespace, names))
+
     async def entities(self, names: Sequence[str], *, namespace: str = "") -> list[Entity]:
         return await self._read(lambda connection: telling.entities(connection, namespace, names))
 

@@ -60,6 +60,13 @@ def relink(
     _drop_orphans(connection, touched.union(read))
 
 
+def unsettle(connection: sqlite3.Connection, namespace: str, names: Sequence[str]) -> None:
+    connection.executemany(
+        "INSERT OR IGNORE INTO graph_unread VALUES (?, ?)",
+        [(entity, namespace) for entity in _known_ids(connection, namespace, names).values()],
+    )
+
+
 def announce(connection: sqlite3.Connection, namespace: str, names: Sequence[Entity], linker: str) -> None:
     entities = _entity_ids(connection, namespace, names)
     _mark_unread(connection, namespace, entities.values())

@@ -34,6 +34,9 @@ class Neo4jGraphStore:
     async def relink(self, passages: Sequence[PassageLinks], settled: Sequence[str], *, namespace: str = "") -> None:
         await self._write(namespace, lambda writing: writing.relink(passages, settled))
 
+    async def unsettle(self, names: Sequence[str], *, namespace: str = "") -> None:
+        await self._write(namespace, lambda writing: writing.unsettle(names))
+
     async def unlink_records(self, records: Sequence[RecordKey], *, namespace: str = "") -> None:
         await self._write(namespace, lambda writing: writing.unlink_records(records))
 

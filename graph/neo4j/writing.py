@@ -68,6 +68,9 @@ class Writing:
         await self._do("settle", names=list(settled))
         await self._drop_orphans(chain(settled, *(entities for _, entities in rows)))
 
+    async def unsettle(self, names: Sequence[str]) -> None:
+        await self._rows("unsettle_names", self._stamped({"entity": name} for name in names))
+
     async def link_records(self, records: Sequence[Record]) -> None:
         latest = {(record.collection, record.id): record for record in records}
         rows = record_rows(RecordKey(*key) for key in latest)

@@ -114,6 +114,20 @@ async def test_a_name_that_goes_gives_its_place_back(store: GraphStore) -> None:
     assert await settle(store, NameTrie()) == []
 
 
+async def test_a_name_that_a_linker_did_not_know_is_unread_again(store: GraphStore) -> None:
+    """Its passages are read again, once; a name that nobody knows is left out."""
+    name = "The so-called great northern pump"
+    await fill(store, ("new", name, "It was repaired."))
+    await settle(store, NameTrie())
+    await store.link([links(("late", "Late", "The so-called great northern pump failed."))])
+    await settle(store, NameTrie())
+    assert await reached(store, "late") == {}
+    await store.unsettle([fold_name(name), "nobody"])
+    assert await settle(store, NameTrie([fold_name(name)])) == ["late"]
+    assert "new" in await reached(store, "late")
+    assert await settle(store, NameTrie()) == []
+
+
 async def test_a_passage_that_is_linked_already_is_not_read_again(store: GraphStore) -> None:
     """It had the name as a phrase, before any document was called so."""
     await fill(store, FILM)

@@ -117,6 +117,7 @@ LINK_RECORDS = Errand("link_records", TypeAdapter(tuple[list[Record], str]), _NO
 NAMES = Errand("names", TypeAdapter(str), TypeAdapter(list[str]))
 UNREAD = Errand("unread", TypeAdapter(tuple[int, str]), TypeAdapter(tuple[list[str], list[Unread]]))
 RELINK = Errand("relink", TypeAdapter(tuple[list[PassageLinks], list[str], str]), _NOTHING)
+UNSETTLE = Errand("unsettle", TypeAdapter(tuple[list[str], str]), _NOTHING)
 PUT_RECORDS = Errand("put_records", TypeAdapter(tuple[list[Record], str]), _NOTHING)
 SETTLE = Errand("settle", TypeAdapter(str), _NOTHING)
 LOAD = Errand("load", TypeAdapter(list[str]), TypeAdapter(dict[str, bytes], config=_BYTES))

@@ -44,6 +44,7 @@ class Keeper:
                 _does(errands.NAMES, lambda asked: graph.names(namespace=asked)),
                 _does(errands.UNREAD, lambda asked: graph.unread(limit=asked[0], namespace=asked[1])),
                 _does(errands.RELINK, lambda asked: graph.relink(asked[0], asked[1], namespace=asked[2])),
+                _does(errands.UNSETTLE, lambda asked: graph.unsettle(asked[0], namespace=asked[1])),
                 _does(errands.PUT_RECORDS, lambda asked: to.records.put(asked[0], namespace=asked[1])),
                 _does(errands.SETTLE, self._settle),
                 _does(errands.LOAD, lambda asked: _load(ledger, asked)),

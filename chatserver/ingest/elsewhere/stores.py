@@ -72,6 +72,9 @@ class FarGraph:
     async def relink(self, passages: Sequence[PassageLinks], settled: Sequence[str], *, namespace: str = "") -> None:
         await self.far.ask(errands.RELINK, (list(passages), list(settled), namespace))
 
+    async def unsettle(self, names: Sequence[str], *, namespace: str = "") -> None:
+        await self.far.ask(errands.UNSETTLE, (list(names), namespace))
+
 
 @dataclass(frozen=True, slots=True)
 class FarRecords:
