@@ -69,7 +69,7 @@ def fold_name(name: str) -> str:
     return " ".join(words(name).folded)
 
 
-@lru_cache(maxsize=512)  # asked two or three times of each document in a batch of an ingest
+@lru_cache(maxsize=2_048)  # asked two or three times of each document in the two batches that are under way
 def title_names(title: str) -> tuple[Entity, ...]:
     """What a document with this title is called: the title, the title without a trailing "(…)", and of that the
     part before a comma when it has two words or more. The first is the fullest."""
