@@ -12,6 +12,10 @@ from pathlib import Path
 
 import pytest
 
+# Hundreds of processes, one after the other: a minute of a processor, and on a busy machine several.
+WAIT_S = 900
+pytestmark = pytest.mark.timeout(WAIT_S)
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("retrieval", "graph", "prompts", "chatserver")
 
@@ -118,7 +122,7 @@ def fresh_imports() -> dict[str, dict[str, list[str]]]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=240,
+        timeout=WAIT_S,
         cwd=ROOT,
     )
     return dict(json.loads(line) for line in done.stdout.splitlines())
